@@ -1,0 +1,5 @@
+"""The library under the annotated Keras DCGAN.
+
+Read the modules in this order; each imports only from those before it:
+``backend``, ``files``, ``data``, ``models``, ``training``, ``generating``, ``callbacks``, ``__main__``.
+"""

@@ -1,0 +1,325 @@
+"""The command line: ``python -m dcgan_lib`` or ``dcgan``.
+
+What belongs here: arguments, messages, exit codes, and what a folder says of the run in it. Nothing that a notebook
+would want.
+"""
+
+import argparse
+import json
+import os
+import secrets
+import sys
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from .files import InputError, claimed, whole_file
+
+ASSETS = Path(__file__).resolve().parent.parent / "assets"
+# With these the paper's pair shows digits within a minute on two CPU cores; the paper's own setting is
+# --width 128 --learning_rate 0.0002 --batch_size 128.
+DEFAULT_WIDTH = 32
+DEFAULT_BATCH_SIZE = 64
+DEFAULT_STEPS = 1200
+DEFAULT_COUNT = 128  # images that `generate` makes, as in the source
+CHECKPOINT_EVERY = 100  # steps
+
+
+@dataclass
+class Run:
+    """What a run is made of, as ``run.json`` in its folder keeps it."""
+
+    model: str = "dcgan"
+    loop: str = "fit"
+    path: str | None = None
+    image_size: int = 28
+    channels: int = 1
+    width: int = DEFAULT_WIDTH
+    batch_size: int = DEFAULT_BATCH_SIZE
+    learning_rate: float = 0.001
+    seed: int = 0
+    steps: int = DEFAULT_STEPS
+    sample_every: int = 24
+    data: str = ""
+    fingerprint: int = 0
+
+    @classmethod
+    def read(cls, path: Path) -> "Run":
+        try:
+            return cls(**json.loads(path.read_text()))
+        except (OSError, ValueError, TypeError):
+            raise InputError(f"{path}: is damaged; name another --out") from None
+
+    def write(self, path: Path) -> None:
+        with whole_file(path) as temporary:
+            temporary.write_text(json.dumps(asdict(self), indent=1) + "\n")
+
+    def networks(self):
+        """The generator and the discriminator, new."""
+        from . import models
+
+        if self.model == "original":
+            return models.generator_model(), models.discriminator_model()
+        size = (self.image_size, self.channels, self.width)
+        return models.dcgan_generator(*size), models.dcgan_discriminator(*size)
+
+    def optimizer(self):
+        """A new optimizer: the source's for its pair, the paper's for its own."""
+        from .backend import keras
+
+        if self.model == "original":
+            return keras.optimizers.SGD(self.learning_rate, momentum=0.9, nesterov=True)
+        return keras.optimizers.Adam(self.learning_rate, beta_1=0.5)
+
+
+# ---- arguments ---------------------------------------------------------------------------------------------------
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> None:
+        raise InputError(message)
+
+
+def _at_least_one(text: str) -> int:
+    with suppress(ValueError):
+        if int(text) >= 1:
+            return int(text)
+    raise argparse.ArgumentTypeError(f"must be a whole number of 1 or more, not {text!r}")
+
+
+def _seed(text: str) -> int:
+    with suppress(ValueError):
+        if 0 <= int(text) < 2**32:
+            return int(text)
+    raise argparse.ArgumentTypeError(f"must be a whole number from 0 to {2**32 - 1}, not {text!r}")
+
+
+def _rate(text: str) -> float:
+    with suppress(ValueError):
+        if 0 < float(text) < float("inf"):
+            return float(text)
+    raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
+
+
+def get_args(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line. What is not given is ``None``.
+
+    Raises:
+        InputError: an argument is unknown or has a value that it cannot have.
+    """
+    parser = _Parser(prog="dcgan", description="Train a DCGAN, and generate images with it.", allow_abbrev=False)
+    parser.add_argument("--mode", required=True, choices=("train", "generate"))
+    parser.add_argument("--batch_size", type=_at_least_one, metavar="N",
+                        help=f"train: images in a batch ({DEFAULT_BATCH_SIZE}); "
+                             f"generate: how many images ({DEFAULT_COUNT})")
+    parser.add_argument("--nice", action="store_true", default=None,
+                        help="generate: 20 times as many, of which the discriminator's best 5 %% are kept")
+    parser.add_argument("--path", help="train: a folder of images, or an .npz file of MNIST (MNIST)")
+    parser.add_argument("--model", choices=("original", "dcgan"), help="the source's networks or the paper's (dcgan)")
+    parser.add_argument("--loop", choices=("source", "fit"), help="train: the source's loop or Keras's fit (fit)")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--epochs", type=_at_least_one, metavar="N", help="train: times through all images")
+    length.add_argument("--steps", type=_at_least_one, metavar="N", help=f"train: batches ({DEFAULT_STEPS})")
+    parser.add_argument("--image_size", type=int, metavar="N",
+                        help="28, 32, 64 or 128 (MNIST: 28, a folder: 32; original: 28)")
+    parser.add_argument("--width", type=_at_least_one, metavar="N",
+                        help=f"dcgan: channels of the widest maps' layer ({DEFAULT_WIDTH}; the paper: 128)")
+    parser.add_argument("--learning_rate", type=_rate, metavar="X",
+                        help="train: of both optimizers (dcgan: Adam 0.001; original: SGD 0.0005)")
+    parser.add_argument("--seed", type=_seed, metavar="N", help="train: 0; generate: a new one each time")
+    parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="where all files go (out/)")
+    parser.add_argument("--resume", action="store_true", default=None, help="train: go on with the run in --out")
+    args = parser.parse_args(arguments)
+    args.out = args.out.expanduser()
+    others = {"train": ("nice",), "generate": ("path", "loop", "epochs", "steps", "learning_rate", "resume")}
+    for name in others[args.mode]:
+        if getattr(args, name) is not None:
+            raise InputError(f"--{name} does not go with --mode {args.mode}; leave it out")
+    return args
+
+
+# ---- train -------------------------------------------------------------------------------------------------------
+
+
+def train(args: argparse.Namespace) -> None:
+    """Train in ``args.out`` and leave weights, losses, samples and the animation there."""
+    with claimed(args.out):
+        run_file = args.out / "run.json"
+        if args.resume:
+            if not run_file.exists():
+                raise InputError(f"{args.out}: there is no run to resume here; leave out --resume to start one")
+            run = _agreeing(Run.read(run_file), args, ("steps", "epochs", "path"))
+            run.path = args.path or run.path
+        elif run_file.exists():
+            raise InputError(f"{args.out}: has a run in it; go on with it by --resume, or name another --out")
+        else:
+            run = _new_run(args)
+        _train(run, args, run_file)
+
+
+def _new_run(args: argparse.Namespace) -> Run:
+    original = args.model == "original"
+    folder = args.path is not None and Path(args.path).expanduser().suffix != ".npz"
+    given = {field.name: getattr(args, field.name, None) for field in fields(Run)}
+    run = Run(**{name: value for name, value in given.items() if value is not None})
+    if args.learning_rate is None and original:
+        run.learning_rate = 0.0005
+    if args.image_size is None and folder and not original:
+        run.image_size = 32
+    sizes = (28,) if original else (28, 32, 64, 128)
+    if run.image_size not in sizes:
+        choice = " or ".join(map(str, sizes))
+        raise InputError(f"--image_size {run.image_size}: the {run.model} networks have no such size; give {choice}")
+    return run
+
+
+def _agreeing(run: Run, args: argparse.Namespace, free: tuple[str, ...]) -> Run:
+    """``run``, if no argument contradicts it but the ``free`` ones."""
+    for field in fields(run):
+        given, has = getattr(args, field.name, None), getattr(run, field.name)
+        if given is not None and given != has and field.name not in free:
+            raise InputError(f"--{field.name} {given}: the run in {args.out} has {has}; leave it out, or name another "
+                             "--out")
+    return run
+
+
+def _train(run: Run, args: argparse.Namespace, run_file: Path) -> None:
+    from . import callbacks, data, generating, training
+    from .backend import keras, tf
+
+    if run.path is None or Path(run.path).expanduser().suffix == ".npz":
+        images = data.load_mnist(run.path, run.image_size)
+    else:
+        images = data.load_folder(run.path, run.image_size, 1 if run.model == "original" else None)
+    for line in images.left_out:
+        print(f"left out  {_one_line(line)}")
+    count, height, width, channels = images.images.shape
+    steps_per_epoch = count // run.batch_size
+    if args.resume and run.fingerprint != images.fingerprint():
+        raise InputError(f"{args.out}: this run was trained on other images ({run.data}); name those with --path")
+    run.data, run.fingerprint, run.channels = images.source, images.fingerprint(), channels
+    run.path = str(Path(run.path).expanduser().resolve()) if run.path else None
+
+    tf.config.experimental.enable_op_determinism()  # the same seed, the same losses, on a GPU too
+    keras.utils.set_random_seed(run.seed)
+    gan = training.GAN(*run.networks(), seed=run.seed)
+    gan.compile(run.optimizer(), run.optimizer())
+    losses = callbacks.LossHistory()
+    if args.resume:
+        generating.load_weights(gan, args.out / "checkpoint.weights.h5")
+        losses.load(args.out / "losses.csv", gan.step)
+    if args.epochs is not None:
+        run.steps = args.epochs * steps_per_epoch
+    elif args.steps is not None:
+        run.steps = args.steps
+    elif args.resume:
+        run.steps = max(run.steps, gan.step)
+    if run.steps <= gan.step and args.resume:
+        print(f"{args.out}: has its {gan.step} steps already; give a larger --steps or --epochs to go on")
+        return
+    batches = data.batches(images.images, run.batch_size, run.seed, gan.step, shuffle=run.loop == "fit")
+    if not args.resume:
+        run.sample_every = max(1, run.steps // 50)
+
+    rate = f"{'SGD' if run.model == 'original' else 'Adam'} {run.learning_rate:g}"
+    sizes = " and ".join(f"{network.count_params():,}" for network in (gan.generator, gan.discriminator))
+    print(f"data      {_one_line(run.data)}: {count:,} images, {height} x {width} x {channels}")
+    print(f"networks  {run.model}{'' if run.model == 'original' else f', width {run.width}'}: {sizes} parameters")
+    print(f"training  loop {run.loop}, {rate}, batches of {run.batch_size}, seed {run.seed}: steps {gan.step} to "
+          f"{run.steps} ({run.steps / steps_per_epoch:.3g} epochs)", flush=True)
+
+    run.write(run_file)
+    watchers = [
+        losses,
+        callbacks.StopAtNaN(),
+        callbacks.LiveSamples(losses, every=run.sample_every, folder=args.out),
+        callbacks.Checkpoint(args.out, losses, every=CHECKPOINT_EVERY),
+        callbacks.Progress(run.steps),
+    ]
+    if run.loop == "source":
+        training.train_like_source(gan, batches, run.steps - gan.step, watchers)
+    else:
+        gan.fit(batches, steps_per_epoch=run.steps - gan.step, shuffle=False, verbose=0, callbacks=watchers)
+    print(f"written   {args.out}: generator.weights.h5, discriminator.weights.h5, losses.csv, samples/, "
+          "training_process.gif")
+
+
+# ---- generate ----------------------------------------------------------------------------------------------------
+
+
+def generate(args: argparse.Namespace) -> None:
+    """Write ``generated_image.png``, or with ``--nice`` ``nice_generated_image.png``, into ``args.out``."""
+    folder, run = _weights_folder(args)
+    from . import data, generating
+
+    generator, discriminator = run.networks()
+    generating.load_weights(generator, folder / "generator.weights.h5")
+    seed = secrets.randbelow(2**32) if args.seed is None else args.seed
+    count = args.batch_size or DEFAULT_COUNT
+    if args.nice:
+        generating.load_weights(discriminator, folder / "discriminator.weights.h5")
+        images = generating.generate_nice_images(generator, discriminator, count, seed)
+    else:
+        images = generating.generate_images(generator, count, seed)
+    path = args.out / ("nice_generated_image.png" if args.nice else "generated_image.png")
+    picture = generating.combine_images(data.to_uint8(images))
+    args.out.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as temporary:
+        temporary.write_bytes(generating.png_bytes(picture))
+    of = f", the best of {count * generating.NICE_FACTOR:,} by the discriminator" if args.nice else ""
+    print(f"weights   {'the trained ones in assets/' if folder == ASSETS else folder} ({run.model})")
+    print(f"written   {path}: {count:,} images{of}, seed {seed}")
+
+
+def _weights_folder(args: argparse.Namespace) -> tuple[Path, Run]:
+    """Where the weights are, ``--out`` or else ``assets/``, and what run they are from."""
+    files = ("run.json", "generator.weights.h5", "discriminator.weights.h5")
+    folder = args.out if any((args.out / name).exists() for name in files) else ASSETS
+    if (folder / "run.json").exists():
+        run = Run.read(folder / "run.json")
+    else:
+        run = _new_run(argparse.Namespace(**{**vars(args), "batch_size": None, "seed": None}))
+    if folder == ASSETS and args.model == "original":
+        raise InputError(f"{args.out}: there are no weights of the original networks here, and none are shipped; "
+                         "train them with --mode train --model original")
+    return folder, _agreeing(run, args, ("batch_size", "seed"))
+
+
+# ---- main --------------------------------------------------------------------------------------------------------
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.splitlines())
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line. Returns the exit code: 0; 1 where a training broke down; 2 for bad input."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a file's name may hold what the terminal cannot show
+    try:
+        args = get_args(arguments)
+        {"train": train, "generate": generate}[args.mode](args)
+    except InputError as error:
+        print(f"dcgan: error: {_one_line(str(error))}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # whoever read the output has gone, as in `dcgan … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as error:
+        name = error.filename or "a file"
+        print(f"dcgan: error: {name}: cannot be read or written ({error.strerror or error}); make room, or name another "
+              "--out", file=sys.stderr)
+        return 2
+    except FloatingPointError as error:
+        print(f"dcgan: error: {error}; the weights of the last checkpoint are kept; a lower --learning_rate may help",
+              file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\ndcgan: stopped; go on from the last checkpoint with --resume", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
