@@ -205,8 +205,9 @@ def _train(run: Run, args: argparse.Namespace, run_file: Path) -> None:
     gan = training.GAN(*run.networks(), seed=run.seed)
     gan.compile(run.optimizer(), run.optimizer())
     losses = callbacks.LossHistory()
-    if args.resume:
-        generating.load_weights(gan, args.out / "checkpoint.weights.h5")
+    checkpoint = args.out / "checkpoint.weights.h5"
+    if args.resume and checkpoint.exists():  # there is none yet where the run was killed at its very start
+        generating.load_weights(gan, checkpoint)
         losses.load(args.out / "losses.csv", gan.step)
     if args.epochs is not None:
         run.steps = args.epochs * steps_per_epoch
@@ -214,7 +215,7 @@ def _train(run: Run, args: argparse.Namespace, run_file: Path) -> None:
         run.steps = args.steps
     elif args.resume:
         run.steps = max(run.steps, gan.step)
-    if run.steps <= gan.step and args.resume:
+    if run.steps <= gan.step:
         print(f"{args.out}: has its {gan.step} steps already; give a larger --steps or --epochs to go on")
         return
     batches = data.batches(images.images, run.batch_size, run.seed, gan.step, shuffle=run.loop == "fit")

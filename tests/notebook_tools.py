@@ -1,0 +1,92 @@
+"""Bring the notebooks into their committed form: ``python tests/notebook_tools.py``, after editing or executing one.
+
+It writes the repository's address (``[project.urls]`` in ``pyproject.toml``) into badges and set-up cells, writes the
+links from notebook to notebook, and takes out the metadata and timings that editors add. It changes no other text and
+no output.
+"""
+
+import json
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["urls"]["Repository"]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+
+SETUP = f'''\
+import os
+import subprocess
+import sys
+
+if "google.colab" in sys.modules:
+    os.chdir("/content")
+    if not os.path.exists("dcgan"):
+        repository = "{REPOSITORY}"
+        subprocess.run(["git", "clone", "-q", "--depth", "1", repository, "dcgan"], check=True)
+    sys.path.insert(0, "/content/dcgan")
+    os.chdir("dcgan/notebooks")
+
+from dcgan_lib.backend import keras, tf
+
+print("Keras", keras.__version__.split(".")[0], "on", keras.backend.backend())'''
+
+
+def navigation(path: Path) -> str:
+    """The line with which a notebook begins and ends: the one before, the index, the one after, and Colab."""
+    position = NOTEBOOKS.index(path)
+    links = ["[目次 / Index](../README.md)"]
+    if position > 0:
+        links.insert(0, f"[← 前 / Previous]({NOTEBOOKS[position - 1].name})")
+    if position < len(NOTEBOOKS) - 1:
+        links.append(f"[次 / Next →]({NOTEBOOKS[position + 1].name})")
+    colab = REPOSITORY.replace("https://github.com/", "https://colab.research.google.com/github/")
+    badge = f"[![Open in Colab](../assets/open_in_colab.svg)]({colab}/blob/main/notebooks/{path.name})"
+    return " | ".join([*links, badge])
+
+
+def committed_form(path: Path) -> str:
+    """The text that the notebook file at ``path`` should have."""
+    notebook = json.loads(path.read_text("utf-8"))
+    for cell in notebook["cells"]:
+        cell["source"] = "".join(cell["source"]).rstrip("\n")
+        tags = cell["metadata"].get("tags", [])
+        if "navigation" in tags:
+            cell["source"] = navigation(path)
+        elif "setup" in tags:
+            cell["source"] = SETUP
+        cell["source"] = cell["source"].splitlines(keepends=True)
+        cell["metadata"] = {key: value for key, value in cell["metadata"].items() if key in ("tags", "jupyter")}
+        if tags:
+            cell["metadata"]["tags"] = sorted(tags)
+        if "jupyter" in cell["metadata"]:
+            cell["metadata"]["jupyter"] = {"source_hidden": True}
+        for output in cell.get("outputs", []):
+            if "metadata" in output:
+                output["metadata"] = {}
+            if "text" in output:
+                output["text"] = "".join(output["text"]).splitlines(keepends=True)
+    keys = ("cell_type", "execution_count", "id", "metadata", "outputs", "source")
+    notebook = {
+        "cells": [{key: cell[key] for key in keys if key in cell} for cell in notebook["cells"]],
+        "metadata": METADATA,
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    return json.dumps(notebook, ensure_ascii=False, indent=1) + "\n"
+
+
+def main() -> None:
+    for path in NOTEBOOKS:
+        text = committed_form(path)
+        if text != path.read_text("utf-8"):
+            path.write_text(text, "utf-8")
+            print("brought into form:", path.relative_to(ROOT))
+
+
+if __name__ == "__main__":
+    main()
