@@ -200,6 +200,7 @@ def test_outputs_are_compared_but_for_named_reasons(path):
     code = [cell for cell in load(path) if cell["cell_type"] == "code"]
     ignored = [cell for cell in code if any("ignore-output" in tag for tag in tags(cell))]
     for cell in code:
+        assert not source(cell).endswith(";"), f"{cell['id']}: nbval does not heed it; end with plt.show()"
         assert "nbval" not in source(cell).lower(), f"{cell['id']}: use the tag nbval-ignore-output"
         assert not any(tag in ("nbval-skip", "raises-exception") for tag in tags(cell)), cell["id"]
     for cell in ignored:
