@@ -579,7 +579,7 @@ def _layout(animation: Animation) -> _Layout:
                          f"{width} pixels; give a larger width, or a smaller input")
     arrays, weights = _numbers(animation)
     sums = [] if animation.numbers is None else _sums(animation, arrays, weights)
-    text_sizes = _text_sizes(arrays, weights, sums, pitch, width - 2 * margin)
+    text_sizes = _text_sizes(arrays, weights, sums, pitch, width, width - 2 * margin)
 
     sheets, gaps, top = [], [], margin
     for (rows, columns), (wide, high), count, values in zip(grids, extents, maps, arrays):
@@ -649,18 +649,19 @@ def _text(number: float) -> str:
 
 
 def _text_sizes(
-    arrays: list[np.ndarray | None], weights: list[np.ndarray | None], sums: list[list[str]], pitch: int, width: int
+    arrays: list[np.ndarray | None], weights: list[np.ndarray | None], sums: list[list[str]], pitch: int, width: int,
+    room: int,
 ) -> tuple[int, int]:
-    """Pixels, in the cells and below: as large as the longest text allows."""
+    """Pixels, in the cells and below: as large as the longest text allows; ``room`` is the width less its margins."""
     if not sums:
         return 0, 0
     longest = max(_font(100).getlength(_text(number)) for array in arrays for number in array.flat)
     in_cells = math.floor(pitch * (0.42 if any(kernel is not None for kernel in weights) else 0.5))
     in_cells = min(in_cells, math.floor(100 * 0.75 * pitch / longest))
     longest = max(_font(100).getlength(line) for lines in sums for line in lines)
-    below = min(width // 22, math.floor(100 * width / longest))
+    below = min(room // 22, math.floor(100 * room / longest))
     if min(in_cells, below) < LEAST_TEXT:
-        raise InputError(f"the numbers are too long for a picture of {width} pixels; give a larger width, or a "
+        raise InputError(f"the numbers do not fit into a picture of {width} pixels; give a larger width, or a "
                          f"smaller input or kernel")
     return in_cells, below
 

@@ -327,7 +327,7 @@ SMALL = convolution((4, 4), 3)
     (lambda: animate(SMALL, rows=[2]), "choose from 0 to 1"),
     (lambda: animate(SMALL, rows=[]), "choose from 0 to 1"),
     (lambda: animate(SMALL, numbers=Numbers(np.ones((4, 4)))), "0 arrays of weights for 1 convolutions"),
-    (lambda: animate(SMALL, numbers=Numbers(np.full((4, 4), 123456.0), [np.ones((3, 3))]), width=100), "too long"),
+    (lambda: animate(SMALL, numbers=Numbers(np.full((4, 4), 123456.0), [np.ones((3, 3))]), width=100), "100 pixels"),
     (lambda: animate(convolution((60, 60), 3)), "60 cells side by side are too small in 400 pixels"),
     (lambda: animate(convolution((40, 40), 3)), "1445 frames are too many to watch; give rows"),
     (lambda: animate(convolution((400, 5), 3), rows=[0]), "too tall"),
