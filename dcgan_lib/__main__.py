@@ -123,7 +123,7 @@ def get_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--image_size", type=int, metavar="N",
                         help="28, 32, 64 or 128 (MNIST: 28, a folder: 32; original: 28)")
     parser.add_argument("--width", type=_at_least_one, metavar="N",
-                        help=f"dcgan: channels of the widest maps' layer ({DEFAULT_WIDTH}; the paper: 128)")
+                        help=f"dcgan: channels of the hidden layer next to the image ({DEFAULT_WIDTH}; the paper: 128)")
     parser.add_argument("--learning_rate", type=_rate, metavar="X",
                         help="train: of both optimizers (dcgan: Adam 0.001; original: SGD 0.0005)")
     parser.add_argument("--seed", type=_seed, metavar="N", help="train: 0; generate: a new one each time")
@@ -184,51 +184,25 @@ def _agreeing(run: Run, args: argparse.Namespace, free: tuple[str, ...]) -> Run:
 
 
 def _train(run: Run, args: argparse.Namespace, run_file: Path) -> None:
-    from . import callbacks, data, generating, training
-    from .backend import keras, tf
+    from . import callbacks, data, training
 
-    if run.path is None or Path(run.path).expanduser().suffix == ".npz":
-        images = data.load_mnist(run.path, run.image_size)
-    else:
-        images = data.load_folder(run.path, run.image_size, 1 if run.model == "original" else None)
-    for line in images.left_out:
-        print(f"left out  {_one_line(line)}")
-    count, height, width, channels = images.images.shape
-    steps_per_epoch = count // run.batch_size
-    if args.resume and run.fingerprint != images.fingerprint():
-        raise InputError(f"{args.out}: this run was trained on other images ({run.data}); name those with --path")
-    run.data, run.fingerprint, run.channels = images.source, images.fingerprint(), channels
-    run.path = str(Path(run.path).expanduser().resolve()) if run.path else None
-
-    tf.config.experimental.enable_op_determinism()  # the same seed, the same losses, on a GPU too
-    keras.utils.set_random_seed(run.seed)
-    gan = training.GAN(*run.networks(), seed=run.seed)
-    gan.compile(run.optimizer(), run.optimizer())
-    losses = callbacks.LossHistory()
-    checkpoint = args.out / "checkpoint.weights.h5"
-    if args.resume and checkpoint.exists():  # there is none yet where the run was killed at its very start
-        generating.load_weights(gan, checkpoint)
-        losses.load(args.out / "losses.csv", gan.step)
+    images = _images(run, args)
+    gan, losses = _gan_and_losses(run, args)
+    batches = data.batches(images, run.batch_size, run.seed, gan.step, shuffle=run.loop == "fit")
+    steps_per_epoch = len(images) // run.batch_size
     if args.epochs is not None:
         run.steps = args.epochs * steps_per_epoch
     elif args.steps is not None:
         run.steps = args.steps
-    elif args.resume:
-        run.steps = max(run.steps, gan.step)
     if run.steps <= gan.step:
         print(f"{args.out}: has its {gan.step} steps already; give a larger --steps or --epochs to go on")
         return
-    batches = data.batches(images.images, run.batch_size, run.seed, gan.step, shuffle=run.loop == "fit")
     if not args.resume:
         run.sample_every = max(1, run.steps // 50)
 
     rate = f"{'SGD' if run.model == 'original' else 'Adam'} {run.learning_rate:g}"
-    sizes = " and ".join(f"{network.count_params():,}" for network in (gan.generator, gan.discriminator))
-    print(f"data      {_one_line(run.data)}: {count:,} images, {height} x {width} x {channels}")
-    print(f"networks  {run.model}{'' if run.model == 'original' else f', width {run.width}'}: {sizes} parameters")
     print(f"training  loop {run.loop}, {rate}, batches of {run.batch_size}, seed {run.seed}: steps {gan.step} to "
           f"{run.steps} ({run.steps / steps_per_epoch:.3g} epochs)", flush=True)
-
     run.write(run_file)
     watchers = [
         losses,
@@ -243,6 +217,44 @@ def _train(run: Run, args: argparse.Namespace, run_file: Path) -> None:
         gan.fit(batches, steps_per_epoch=run.steps - gan.step, shuffle=False, verbose=0, callbacks=watchers)
     print(f"written   {args.out}: generator.weights.h5, discriminator.weights.h5, losses.csv, samples/, "
           "training_process.gif")
+
+
+def _images(run: Run, args: argparse.Namespace):
+    """The images of the run, uint8 (n, height, width, channels); ``run`` then names them."""
+    from . import data
+
+    if run.path is None or Path(run.path).expanduser().suffix == ".npz":
+        found = data.load_mnist(run.path, run.image_size)
+    else:
+        found = data.load_folder(run.path, run.image_size, 1 if run.model == "original" else None)
+    for line in found.left_out:
+        print(f"left out  {_one_line(line)}")
+    if args.resume and run.fingerprint != found.fingerprint():
+        raise InputError(f"{args.out}: this run was trained on other images ({run.data}); name those with --path")
+    count, height, width, run.channels = found.images.shape
+    run.data, run.fingerprint = found.source, found.fingerprint()
+    run.path = str(Path(run.path).expanduser().resolve()) if run.path else None
+    print(f"data      {_one_line(run.data)}: {count:,} images, {height} x {width} x {run.channels}")
+    return found.images
+
+
+def _gan_and_losses(run: Run, args: argparse.Namespace):
+    """The networks with their optimizers, and the losses so far: new, or as the last checkpoint kept them."""
+    from . import callbacks, generating, training
+    from .backend import keras, tf
+
+    tf.config.experimental.enable_op_determinism()  # the same seed, the same losses, on a GPU too
+    keras.utils.set_random_seed(run.seed)
+    gan = training.GAN(*run.networks(), seed=run.seed)
+    gan.compile(run.optimizer(), run.optimizer())
+    losses = callbacks.LossHistory()
+    checkpoint = args.out / "checkpoint.weights.h5"
+    if args.resume and checkpoint.exists():  # there is none yet where the run was killed at its very start
+        generating.load_weights(gan, checkpoint)
+        losses.load(args.out / "losses.csv", gan.step)
+    sizes = " and ".join(f"{network.count_params():,}" for network in (gan.generator, gan.discriminator))
+    print(f"networks  {run.model}{'' if run.model == 'original' else f', width {run.width}'}: {sizes} parameters")
+    return gan, losses
 
 
 # ---- generate ----------------------------------------------------------------------------------------------------
@@ -309,8 +321,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 141
     except OSError as error:
         name = error.filename or "a file"
-        print(f"dcgan: error: {name}: cannot be read or written ({error.strerror or error}); make room, or name another "
-              "--out", file=sys.stderr)
+        print(f"dcgan: error: {name}: cannot be read or written ({error.strerror or error}); make room, or name "
+              "another --out", file=sys.stderr)
         return 2
     except FloatingPointError as error:
         print(f"dcgan: error: {error}; the weights of the last checkpoint are kept; a lower --learning_rate may help",
