@@ -108,7 +108,9 @@ def train_like_source(
 ) -> None:
     """The source's loop: ``train_on_batch`` on D, then on G and the frozen D joined, ``steps`` times.
 
-    It uses the networks, optimizers and loss of ``gan`` and calls ``callbacks`` as ``fit`` would.
+    It uses the networks, optimizers and loss of ``gan`` and calls ``callbacks`` as ``fit`` would. Batch normalization
+    in D, which the source has not, sees real and generated images in one batch here, and works in inference mode in
+    G's turn: the paper's pair takes longer to get going than in ``fit``.
 
     Args:
         gan: compiled; the source has SGD(5e-4, momentum 0.9, Nesterov) for both optimizers.
