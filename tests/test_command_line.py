@@ -11,8 +11,8 @@ import time
 
 import numpy as np
 import pytest
-from conftest import dcgan, files
 from PIL import Image
+from program import dcgan, files
 
 SMALL = ("--width", 4, "--batch_size", 16)
 
