@@ -55,8 +55,13 @@ def test_samples_and_animation_show_the_training(trained):
 
 
 def start(*arguments):
+    def heed_ctrl_c():  # a shell's background job, as the tests may be one, passes on that SIGINT is ignored
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
     command = [sys.executable, "-m", "dcgan_lib", *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, preexec_fn=heed_ctrl_c
+    )
 
 
 def wait_for(condition, process, seconds=120):
