@@ -83,10 +83,10 @@ class LiveSamples(keras.callbacks.Callback):
         self.count = count
         self.folder = folder
         self.frames: dict[int, bytes] = {}  # step to PNG
-        self._display = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         self._noise = draw_noise(self.count, self.model.seed, SAMPLE_STREAM)
+        self._display = None  # a training that goes on in another cell gets a figure there
         if self.folder:
             (self.folder / "samples").mkdir(exist_ok=True)
             for path in (self.folder / "samples").glob("step_*.png"):
