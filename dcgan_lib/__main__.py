@@ -54,6 +54,10 @@ class Run:
         with whole_file(path) as temporary:
             temporary.write_text(json.dumps(asdict(self), indent=1) + "\n")
 
+    def of_folder(self) -> bool:
+        """Whether it is a folder of images that it trains on, and not MNIST."""
+        return self.path is not None and Path(self.path).suffix != ".npz"
+
     def networks(self):
         """The generator and the discriminator, new."""
         from . import models
@@ -159,12 +163,11 @@ def train(args: argparse.Namespace) -> None:
 
 def _new_run(args: argparse.Namespace) -> Run:
     original = args.model == "original"
-    folder = args.path is not None and Path(args.path).expanduser().suffix != ".npz"
     given = {field.name: getattr(args, field.name, None) for field in fields(Run)}
     run = Run(**{name: value for name, value in given.items() if value is not None})
     if args.learning_rate is None and original:
         run.learning_rate = 0.0005
-    if args.image_size is None and folder and not original:
+    if args.image_size is None and run.of_folder() and not original:
         run.image_size = 32
     sizes = (28,) if original else (28, 32, 64, 128)
     if run.image_size not in sizes:
@@ -223,10 +226,10 @@ def _images(run: Run, args: argparse.Namespace):
     """The images of the run, uint8 (n, height, width, channels); ``run`` then names them."""
     from . import data
 
-    if run.path is None or Path(run.path).expanduser().suffix == ".npz":
-        found = data.load_mnist(run.path, run.image_size)
-    else:
+    if run.of_folder():
         found = data.load_folder(run.path, run.image_size, 1 if run.model == "original" else None)
+    else:
+        found = data.load_mnist(run.path, run.image_size)
     for line in found.left_out:
         print(f"left out  {_one_line(line)}")
     if args.resume and run.fingerprint != found.fingerprint():
