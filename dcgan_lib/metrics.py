@@ -1,0 +1,233 @@
+"""How good are generated digits? A classifier as the judge, and distances between real and generated images.
+
+What belongs here: the judge, what it sees in images, and the numbers that sum it up. All of them mean something only
+beside the same numbers for real against real images and for noise against real ones, at the same counts.
+
+``python -m dcgan_lib.metrics`` trains the judge in ``assets/`` anew.
+"""
+
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from .backend import keras, tf
+from .data import load_mnist, load_mnist_test, to_float
+from .files import ASSETS, InputError, whole_file
+from .generating import load_weights
+
+JUDGE_WEIGHTS = ASSETS / "judge.weights.h5"
+
+
+# ---- the judge ---------------------------------------------------------------------------------------------------
+
+
+def digit_classifier() -> keras.Sequential:
+    """A new classifier: digits (n, 28, 28, 1) in [-1, 1] to 10 logits. Its layer ``features`` has 128 units."""
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            layers.Conv2D(16, (3, 3), padding="same", activation="relu", name="conv_1"),
+            layers.MaxPooling2D((2, 2), name="pool_1"),
+            layers.Conv2D(32, (3, 3), padding="same", activation="relu", name="conv_2"),
+            layers.MaxPooling2D((2, 2), name="pool_2"),
+            layers.Flatten(name="flatten"),
+            layers.Dropout(0.3, name="dropout"),
+            layers.Dense(128, activation="relu", name="features"),
+            layers.Dense(10, name="digits"),
+        ],
+        name="judge",
+    )
+
+
+def train_classifier(images: np.ndarray, labels: np.ndarray, epochs: int = 6, seed: int = 0) -> keras.Sequential:
+    """A classifier trained with Adam on a rate that falls from 0.002 to 0.
+
+    Args:
+        images: uint8 (n, 28, 28, 1).
+        labels: (n,), 0 to 9.
+    """
+    keras.utils.set_random_seed(seed)
+    classifier = digit_classifier()
+    rate = keras.optimizers.schedules.CosineDecay(0.002, epochs * -(-len(images) // 128))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    classifier.compile(keras.optimizers.Adam(rate), loss, jit_compile=False)
+    classifier.fit(to_float(images), labels.astype("int32"), batch_size=128, epochs=epochs, verbose=0)
+    return classifier
+
+
+def load_judge(path: Path = JUDGE_WEIGHTS) -> keras.Sequential:
+    """The trained classifier. Errors as in :func:`dcgan_lib.generating.load_weights`."""
+    classifier = digit_classifier()
+    load_weights(classifier, path)
+    return classifier
+
+
+class Judgement(NamedTuple):
+    """What the judge sees in n images.
+
+    ``features``: float32 (n, 128). ``digits``: int (n,), the most probable. ``confidence``: float32 (n,), its
+    probability.
+    """
+
+    features: np.ndarray
+    digits: np.ndarray
+    confidence: np.ndarray
+
+
+def judge_images(judge: keras.Sequential, images: np.ndarray) -> Judgement:
+    """Show images (n, 28, 28, 1), float in [-1, 1], to the judge."""
+    both = keras.Model(judge.inputs[0], [judge.get_layer("features").output, keras.ops.softmax(judge.outputs[0])])
+    # Called and not `predict`, which would trace a function anew for each of these models.
+    parts = [both(images[start : start + 500], training=False) for start in range(0, len(images), 500)]
+    features, probabilities = (np.concatenate(part) for part in zip(*parts))
+    return Judgement(features, probabilities.argmax(axis=1), probabilities.max(axis=1))
+
+
+# ---- distances ---------------------------------------------------------------------------------------------------
+
+
+def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
+    """The Fréchet distance between two sets of points, each taken for a Gaussian: 0 where means and covariances agree.
+
+    Heusel et al., arXiv 1706.08500, equation 6: |m_a - m_b|² + Tr(C_a + C_b - 2 (C_a C_b)^½).
+
+    Args:
+        a: (n, d).
+        b: (m, d).
+    """
+    cov_a, cov_b = np.atleast_2d(np.cov(a.T)), np.atleast_2d(np.cov(b.T))
+    sizes, axes = np.linalg.eigh(cov_a)
+    root = (axes * np.sqrt(np.maximum(sizes, 0))) @ axes.T
+    product = np.linalg.eigvalsh(root @ cov_b @ root)  # the eigenvalues of cov_a @ cov_b
+    cross = np.sqrt(np.maximum(product, 0)).sum()
+    return float(((a.mean(axis=0) - b.mean(axis=0)) ** 2).sum() + np.trace(cov_a) + np.trace(cov_b) - 2 * cross)
+
+
+def kernel_distance(
+    a: np.ndarray, b: np.ndarray, size: int = 1000, subsets: int = 20, seed: int = 0
+) -> tuple[float, float]:
+    """The kernel distance (KID): the unbiased squared MMD with the kernel (x·y/d + 1)³, near 0 for one distribution.
+
+    Bińkowski et al., arXiv 1801.01401, section 4. Unbiased: it does not grow when there are fewer images, and may
+    come out below 0.
+
+    Args:
+        a: (n, d).
+        b: (m, d).
+        size: points in a subset, at most n and m.
+        subsets: how many random subsets of both.
+    Returns:
+        Mean and standard deviation over the subsets.
+    """
+    if size > min(len(a), len(b)):
+        raise InputError(f"subsets of {size} do not fit into {min(len(a), len(b))} points; give more or a smaller size")
+    random = np.random.default_rng(seed)
+    values = []
+    for _ in range(subsets):
+        x = a[random.choice(len(a), size, replace=False)].astype("float64")
+        y = b[random.choice(len(b), size, replace=False)].astype("float64")
+        of_x, of_y, across = ((one @ other.T / x.shape[1] + 1) ** 3 for one, other in ((x, x), (y, y), (x, y)))
+        within = (of_x.sum() - np.trace(of_x) + of_y.sum() - np.trace(of_y)) / (size * (size - 1))
+        values.append(within - 2 * across.mean())
+    return float(np.mean(values)), float(np.std(values))
+
+
+def nearest(queries: np.ndarray, points: np.ndarray, k: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """The ``k`` nearest points of each query by Euclidean distance, the nearest first.
+
+    Args:
+        queries: (n, d).
+        points: (m, d), m at least k.
+    Returns:
+        Distances, float32 (n, k), and row numbers in ``points``, int (n, k).
+    """
+    distances, rows = [], []
+    points = tf.cast(points, tf.float32)
+    lengths = tf.reduce_sum(points**2, axis=1)
+    for start in range(0, len(queries), 500):
+        some = tf.cast(queries[start : start + 500], tf.float32)
+        # |q - p|² = |q|² - 2 q·p + |p|²: one product of matrices instead of a table of all differences.
+        squares = tf.reduce_sum(some**2, axis=1)[:, None] - 2 * tf.matmul(some, points, transpose_b=True) + lengths
+        values, where = tf.math.top_k(-squares, k)
+        distances.append(tf.sqrt(tf.maximum(-values, 0)))
+        rows.append(where)
+    return np.concatenate(distances), np.concatenate(rows)
+
+
+def density_and_coverage(real: np.ndarray, generated: np.ndarray, k: int = 5) -> tuple[float, float]:
+    """How deep generated points lie among real ones, and how many real ones have a generated point near.
+
+    Naeem et al., arXiv 2002.09797, equations 5 and 6. Around each real point lies a ball that reaches to its ``k``-th
+    nearest other real point. Density: in how many balls a generated point lies, in the mean, over k; it can be above
+    1. Coverage: the share of balls with a generated point in them.
+
+    Args:
+        real: (n, d), n above k.
+        generated: (m, d).
+    """
+    radii = nearest(real, real, k + 1)[0][:, k]  # the nearest of all is the point itself
+    inside, covered = 0, 0
+    points = tf.cast(generated, tf.float32)
+    lengths = tf.reduce_sum(points**2, axis=1)
+    for start in range(0, len(real), 500):
+        some = tf.cast(real[start : start + 500], tf.float32)
+        squares = tf.reduce_sum(some**2, axis=1)[:, None] - 2 * tf.matmul(some, points, transpose_b=True) + lengths
+        hits = squares <= radii[start : start + 500, None] ** 2
+        inside += int(tf.math.count_nonzero(hits))
+        covered += int(tf.math.count_nonzero(tf.reduce_any(hits, axis=1)))
+    return inside / (k * len(generated)), covered / len(real)
+
+
+def class_counts(digits: np.ndarray) -> np.ndarray:
+    """How many there are of each digit: int (10,)."""
+    return np.bincount(digits, minlength=10)
+
+
+def class_entropy(digits: np.ndarray) -> float:
+    """The entropy of the digits in nats: 0 if all are the same, log 10 ≈ 2.303 if there is as much of each."""
+    shares = class_counts(digits) / len(digits)
+    return float(-(shares[shares > 0] * np.log(shares[shares > 0])).sum())
+
+
+class Measures(NamedTuple):
+    """The numbers of one set of images against a real one; ``kernel`` has its standard deviation beside it."""
+
+    frechet: float
+    kernel: float
+    kernel_deviation: float
+    density: float
+    coverage: float
+    entropy: float
+    counts: np.ndarray
+
+
+def measure(real: Judgement, other: Judgement) -> Measures:
+    """All measures of ``other`` against ``real``."""
+    return Measures(
+        frechet_distance(real.features, other.features),
+        *kernel_distance(real.features, other.features),
+        *density_and_coverage(real.features, other.features),
+        class_entropy(other.digits),
+        class_counts(other.digits),
+    )
+
+
+def main() -> None:
+    """Train the judge anew and put its weights into ``assets/``."""
+    try:
+        digits, test = load_mnist(), load_mnist_test()
+    except InputError as error:
+        sys.exit(f"dcgan_lib.metrics: error: {error}")
+    judge = digit_classifier()  # a new one, since its file shall not hold the optimizer
+    judge.set_weights(train_classifier(digits.images, digits.labels).get_weights())
+    right = (judge_images(judge, to_float(test.images)).digits == test.labels).mean()
+    with whole_file(JUDGE_WEIGHTS) as temporary:
+        judge.save_weights(temporary)
+    print(f"{digits.source}: {len(digits.labels):,} images; {right:.2%} of the {len(test.labels):,} test images right")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""The judge and the distances."""
+
+import numpy as np
+import pytest
+
+from dcgan_lib import data, metrics
+from dcgan_lib.files import InputError
+
+
+@pytest.fixture(scope="module")
+def packaged():
+    images, labels, _ = data._packaged("not tried")
+    return images[..., None], labels
+
+
+@pytest.fixture(scope="module")
+def judge():
+    return metrics.load_judge()
+
+
+@pytest.fixture(scope="module")
+def seen(judge, packaged):
+    """What the judge sees in 2,000 real digits."""
+    return metrics.judge_images(judge, data.to_float(packaged[0][:2000]))
+
+
+def test_the_shipped_judge_knows_digits(packaged, seen):
+    assert (seen.digits == packaged[1][:2000]).mean() >= 0.99
+    assert seen.features.shape == (2000, 128) and seen.features.dtype == np.float32 and seen.features.min() >= 0
+    assert seen.confidence.shape == (2000,) and 0.1 <= seen.confidence.min() and seen.confidence.max() <= 1
+
+
+def test_the_judgement_is_what_the_network_says(judge, packaged, seen):
+    logits = judge.predict(data.to_float(packaged[0][:700]), verbose=0)
+    assert (logits.argmax(axis=1) == seen.digits[:700]).all()
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    np.testing.assert_allclose((odds / odds.sum(axis=1, keepdims=True)).max(axis=1), seen.confidence[:700], atol=1e-5)
+    kernel, bias = judge.get_layer("digits").get_weights()
+    np.testing.assert_allclose(seen.features[:700] @ kernel + bias, logits, atol=1e-3)
+
+
+def test_a_classifier_can_be_trained(packaged):
+    images, labels = packaged
+    classifier = metrics.train_classifier(images[:2000], labels[:2000], epochs=3)
+    seen = metrics.judge_images(classifier, data.to_float(images[2000:4000]))
+    assert (seen.digits == labels[2000:4000]).mean() > 0.85
+
+
+def points_with(mean, deviations, count, random):
+    """Points whose sample mean and covariance are exactly ``mean`` and diag(deviations²)."""
+    raw = random.normal(size=(count, len(mean)))
+    raw -= raw.mean(axis=0)
+    white = raw @ np.linalg.inv(np.linalg.cholesky(np.cov(raw.T))).T
+    return white * deviations + mean
+
+
+def test_frechet_distance_of_known_gaussians():
+    random = np.random.default_rng(0)
+    a = points_with([0, 1, 2], [1, 2, 3], 100, random)
+    b = points_with([1, 1, 0], [2, 2, 1], 150, random)
+    assert metrics.frechet_distance(a, b) == pytest.approx(1 + 0 + 4 + 1 + 0 + 4)
+    assert metrics.frechet_distance(a, a) == pytest.approx(0, abs=1e-9)
+    assert metrics.frechet_distance(a[:, :1], b[:, :1]) == pytest.approx(1 + 1), "one number a point"
+
+
+def test_frechet_distance_where_the_covariances_do_not_commute():
+    random = np.random.default_rng(1)
+    a = random.normal(size=(80, 5)) @ random.normal(size=(5, 5))
+    b = random.normal(size=(60, 5)) @ random.normal(size=(5, 5)) + 1
+    cov_a, cov_b = np.cov(a.T), np.cov(b.T)
+    root = np.sqrt(np.linalg.eigvals(cov_a @ cov_b).real).sum()
+    expected = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(cov_a) + np.trace(cov_b) - 2 * root
+    assert metrics.frechet_distance(a, b) == pytest.approx(expected)
+    assert metrics.frechet_distance(b, a) == pytest.approx(expected)
+
+
+def test_kernel_distance_is_the_mean_over_pairs_of_different_points():
+    random = np.random.default_rng(2)
+    a, b = random.normal(size=(7, 3)), random.normal(size=(7, 3)) + 0.5
+    k = lambda x, y: (x @ y / 3 + 1) ** 3  # noqa: E731
+    within = sum(k(x[i], x[j]) for x in (a, b) for i in range(7) for j in range(7) if i != j) / 42
+    across = np.mean([k(x, y) for x in a for y in b])
+    mean, deviation = metrics.kernel_distance(a, b, size=7, subsets=3)
+    assert mean == pytest.approx(within - 2 * across) and deviation == pytest.approx(0, abs=1e-9)
+
+
+def test_kernel_distance_of_one_distribution_is_zero_in_the_mean_at_every_size():
+    random = np.random.default_rng(3)
+    a, b = random.normal(size=(4000, 4)), random.normal(size=(4000, 4))
+    far, _ = metrics.kernel_distance(a, b + 1, size=100)
+    for size in (10, 100, 400):
+        mean, deviation = metrics.kernel_distance(a, b, size=size, subsets=100)
+        assert abs(mean) < 4 * deviation / 10 + 0.01 * far
+    assert metrics.kernel_distance(a, b, size=50) == metrics.kernel_distance(a, b, size=50)
+    assert metrics.kernel_distance(a, b, size=50) != metrics.kernel_distance(a, b, size=50, seed=1)
+    with pytest.raises(InputError, match="subsets of 5000 do not fit into 4000 points"):
+        metrics.kernel_distance(a, b, size=5000)
+
+
+@pytest.mark.parametrize("queries, points, k", [(1, 1, 1), (3, 10, 4), (501, 40, 2), (1000, 7, 7)])
+def test_nearest(queries, points, k):
+    random = np.random.default_rng(queries)
+    q, p = random.normal(size=(queries, 6)), random.normal(size=(points, 6))
+    table = np.linalg.norm(q[:, None] - p[None], axis=-1)
+    distances, rows = metrics.nearest(q, p, k)
+    assert distances.shape == rows.shape == (queries, k)
+    np.testing.assert_array_equal(rows, table.argsort(axis=1)[:, :k])
+    np.testing.assert_allclose(distances, np.sort(table, axis=1)[:, :k], atol=1e-3)
+
+
+@pytest.mark.parametrize("reals, generateds", [(30, 20), (520, 40), (40, 520)])
+def test_density_and_coverage_are_those_of_their_definition(reals, generateds):
+    random = np.random.default_rng(reals)
+    real, generated = random.normal(size=(reals, 4)), random.normal(size=(generateds, 4)) * 1.3
+    radii = np.sort(np.linalg.norm(real[:, None] - real[None], axis=-1), axis=1)[:, 5]
+    inside = np.linalg.norm(real[:, None] - generated[None], axis=-1) <= radii[:, None]
+    density, coverage = metrics.density_and_coverage(real, generated, k=5)
+    assert density == pytest.approx(inside.sum() / (5 * generateds))
+    assert coverage == pytest.approx(inside.any(axis=1).mean())
+
+
+def test_density_and_coverage_of_copies_of_one_point_and_of_points_far_away():
+    real = np.random.default_rng(4).normal(size=(300, 3))
+    distances, _ = metrics.nearest(real, real, 6)
+    balls = np.linalg.norm(real[:, None] - real[None], axis=-1) <= distances[:, [5]]
+    middle = balls.sum(axis=0).argmax()  # the point that lies in most balls
+    density, coverage = metrics.density_and_coverage(real, np.repeat(real[[middle]], 300, axis=0))
+    assert density > 1 and coverage < 0.1
+    assert metrics.density_and_coverage(real, real + 100) == (0, 0)
+
+
+def test_class_counts_and_entropy():
+    assert metrics.class_counts(np.array([3, 3, 9])).tolist() == [0, 0, 0, 2, 0, 0, 0, 0, 0, 1]
+    assert metrics.class_entropy(np.repeat(7, 50)) == 0
+    assert metrics.class_entropy(np.arange(10)) == pytest.approx(np.log(10))
+    assert metrics.class_entropy(np.array([0, 1, 1, 1])) == pytest.approx(0.25 * np.log(4) + 0.75 * np.log(4 / 3))
+
+
+def test_all_measures_tell_real_from_noise(judge, seen, packaged):
+    real = metrics.judge_images(judge, data.to_float(packaged[0][2000:4000]))
+    noise = metrics.judge_images(judge, np.random.default_rng(0).uniform(-1, 1, (2000, 28, 28, 1)))
+    near, far = metrics.measure(seen, real), metrics.measure(seen, noise)
+    assert near.frechet < 3 < 100 < far.frechet
+    assert near.kernel < 0.5 < 5 < far.kernel and near.kernel_deviation < 0.5
+    assert near.density > 0.9 and near.coverage > 0.9 > 0.1 > far.coverage
+    assert near.entropy > 2.29 > 1 > far.entropy and near.counts.sum() == far.counts.sum() == 2000
