@@ -115,7 +115,7 @@ def _find_mnist(path: str | Path | None, part: str) -> tuple[np.ndarray, np.ndar
         return *_download()[part == "test"], "MNIST from Keras"
     except Exception as error:  # Keras raises a bare Exception for a download that failed
         reason = str(error).splitlines()[0].rsplit(": ", 1)[-1] if str(error) else type(error).__name__
-        raise NoDownload(reason) from None
+        raise NoDownload(reason.removeprefix("None -- ")) from None  # Keras puts the status that there is not in front
 
 
 def _read_npz(path: Path, part: str) -> tuple[np.ndarray, np.ndarray]:

@@ -120,7 +120,9 @@ def kernel_distance(
         size: points in a subset, at most n and m.
         subsets: how many random subsets of both.
     Returns:
-        Mean and standard deviation over the subsets.
+        Mean and standard deviation over the subsets; where a subset is all there is, they are all the same.
+    Raises:
+        InputError: there are fewer points than ``size``.
     """
     if size > min(len(a), len(b)):
         raise InputError(f"subsets of {size} do not fit into {min(len(a), len(b))} points; give more or a smaller size")
@@ -129,10 +131,15 @@ def kernel_distance(
     for _ in range(subsets):
         x = a[random.choice(len(a), size, replace=False)].astype("float64")
         y = b[random.choice(len(b), size, replace=False)].astype("float64")
-        of_x, of_y, across = ((one @ other.T / x.shape[1] + 1) ** 3 for one, other in ((x, x), (y, y), (x, y)))
+        of_x, of_y, across = (_cubic_kernel(one, other) for one, other in ((x, x), (y, y), (x, y)))
         within = (of_x.sum() - np.trace(of_x) + of_y.sum() - np.trace(of_y)) / (size * (size - 1))
         values.append(within - 2 * across.mean())
     return float(np.mean(values)), float(np.std(values))
+
+
+def _cubic_kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    base = x @ y.T / x.shape[1] + 1
+    return base * base * base  # NumPy takes some fifty times as long for ** 3
 
 
 def nearest(queries: np.ndarray, points: np.ndarray, k: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -162,7 +169,8 @@ def density_and_coverage(real: np.ndarray, generated: np.ndarray, k: int = 5) ->
 
     Naeem et al., arXiv 2002.09797, equations 5 and 6. Around each real point lies a ball that reaches to its ``k``-th
     nearest other real point. Density: in how many balls a generated point lies, in the mean, over k; it can be above
-    1. Coverage: the share of balls with a generated point in them.
+    1, and need not be 0 for junk, since real points far from all others have large balls. Coverage: the share of balls
+    with a generated point in them.
 
     Args:
         real: (n, d), n above k.

@@ -29,6 +29,13 @@ JAPANESE_TERMS = {
     "本物": r"真の画像|リアル画像",
     "エポック": r"エポク",
     "モード崩壊": r"モードコラプス|モード崩落",
+    "審判": r"ジャッジ|判定器",
+    "特徴量": r"特徴ベクトル|フィーチャー",
+    "確信度": r"信頼度|コンフィデンス",
+    "被覆率": r"カバレッジ",
+    "物差し": r"ものさし",
+    "最近傍法": r"最近隣|ニアレストネイバー",
+    "誤り率": r"エラー率|誤分類率",
 }
 ENGLISH_TERMS = {
     "transposed convolution": r"\bdeconvolutions?\b|\bfractionally[- ]strided\b|\btranspose convolutions?\b",
@@ -38,7 +45,7 @@ ENGLISH_TERMS = {
     "grey": r"\bgr[a]y\b",
     "colour": r"\bcolor\b",
 }
-IGNORED_BECAUSE = {"training", "timing", "download"}  # the only reasons for nbval to pass over an output
+IGNORED_BECAUSE = {"training", "timing", "download", "interactive"}  # an interactive one has a PNG inside its HTML
 
 CODE_SPAN = re.compile(r"`[^`]+`")
 FENCE = re.compile(r"```.*?```", re.S)
