@@ -348,14 +348,15 @@ def measure(args: argparse.Namespace) -> None:
     print(f"data      {_one_line(real.source)}: {len(real.images):,} images")
     images = data.to_float(real.images).numpy()
     seen = metrics.judge_images(judge, images)
-    print(f"judge     {(seen.digits == real.labels).mean():.2%} of these right")
+    print(f"judge     {(seen.digits == real.labels).mean():.2%} of these right", flush=True)
+    generated = _generated(folder, run, count, seed, args.nice)
     _print_weights(folder, run)
     reference = metrics.judge_images(judge, images[:count])
     print(f"measured  {count:,} images{_of(count, args.nice)}, seed {seed}, against {count:,} real ones\n")
     print("           Frechet  kernel          density  coverage  entropy  how many of each digit, 0 to 9")
     for name, others in (
         ("real", images[count : 2 * count]),
-        ("generated", _generated(folder, run, count, seed, args.nice)),
+        ("generated", generated),
         ("noise", np.random.default_rng(seed).uniform(-1, 1, images[:count].shape)),
     ):
         m = metrics.measure(reference, metrics.judge_images(judge, others))

@@ -236,6 +236,11 @@ def test_measure_with_too_few_images_or_of_another_size(trained, test_file, digi
     ):
         done = dcgan("--mode", "measure", "--out", trained[0], *arguments)
         check_refusal(done, message)
+    shutil.copytree(trained[0], tmp_path / "cut")
+    cut(tmp_path / "cut")
+    done = dcgan("--mode", "measure", "--out", tmp_path / "cut", "--path", test_file)
+    assert done.returncode == 2 and "is cut short or no file of weights" in done.stderr
+    assert done.stderr.count("\n") == 1 and "Frechet" not in done.stdout, "no table that breaks off"
     shutil.copytree(trained[0], tmp_path / "large")
     run = json.loads((tmp_path / "large" / "run.json").read_text())
     (tmp_path / "large" / "run.json").write_text(json.dumps({**run, "image_size": 64}))

@@ -144,3 +144,28 @@ def test_all_measures_tell_real_from_noise(judge, seen, packaged):
     assert near.kernel < 0.5 < 5 < far.kernel and near.kernel_deviation < 0.5
     assert near.density > 0.9 and near.coverage > 0.9 > 0.1 > far.coverage
     assert near.entropy > 2.29 > 1 > far.entropy and near.counts.sum() == far.counts.sum() == 2000
+
+
+def test_the_judge_can_be_made_anew(packaged, tmp_path, monkeypatch, capsys):
+    images, labels = packaged
+    monkeypatch.setattr(metrics, "JUDGE_WEIGHTS", tmp_path / "judge.weights.h5")
+    monkeypatch.setattr(metrics, "load_mnist", lambda: data.ImageSet(images[:2000], labels[:2000], "a few"))
+    monkeypatch.setattr(metrics, "load_mnist_test", lambda: data.ImageSet(images[2000:2500], labels[2000:2500], ""))
+    metrics.main()
+    printed = capsys.readouterr().out
+    judge = metrics.load_judge(tmp_path / "judge.weights.h5")
+    right = (metrics.judge_images(judge, data.to_float(images[2000:2500])).digits == labels[2000:2500]).mean()
+    assert right > 0.9 and printed == f"a few: 2,000 images; {right:.2%} of the 500 test images right\n"
+    assert (tmp_path / "judge.weights.h5").stat().st_size < 1_000_000, "without the optimizer"
+
+
+def test_no_new_judge_without_test_images(tmp_path, monkeypatch):
+    def none():
+        raise data.NoDownload("no route")
+
+    monkeypatch.setattr(metrics, "JUDGE_WEIGHTS", tmp_path / "judge.weights.h5")
+    monkeypatch.setattr(metrics, "load_mnist", lambda: None)
+    monkeypatch.setattr(metrics, "load_mnist_test", none)
+    with pytest.raises(SystemExit, match="error: MNIST's test images: no download .no route.; name an .npz file"):
+        metrics.main()
+    assert not list(tmp_path.iterdir())
