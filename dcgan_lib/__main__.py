@@ -360,8 +360,8 @@ def measure(args: argparse.Namespace) -> None:
         ("noise", np.random.default_rng(seed).uniform(-1, 1, images[:count].shape)),
     ):
         m = metrics.measure(reference, metrics.judge_images(judge, others))
-        print(f"{name:10} {m.frechet:7.2f} {m.kernel:7.3f} +- {m.kernel_deviation:5.3f} {m.density:8.3f} {m.coverage:9.3f} "
-              f"{m.entropy:8.3f}  {' '.join(map(str, m.counts))}", flush=True)
+        print(f"{name:10} {m.frechet:7.2f} {m.kernel:7.3f} +- {m.kernel_deviation:5.3f} {m.density:8.3f} "
+              f"{m.coverage:9.3f} {m.entropy:8.3f}  {' '.join(map(str, m.counts))}", flush=True)
 
 
 # ---- main --------------------------------------------------------------------------------------------------------
