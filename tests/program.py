@@ -5,10 +5,14 @@ import sys
 from pathlib import Path
 
 
+def command(*arguments) -> list[str]:
+    """``python -m dcgan_lib`` with these arguments."""
+    return [sys.executable, "-m", "dcgan_lib", *map(str, arguments)]
+
+
 def dcgan(*arguments, cwd=None, env=None, timeout=300):
-    """Run ``python -m dcgan_lib`` and return the finished process; its output is text."""
-    command = [sys.executable, "-m", "dcgan_lib", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=timeout)
+    """Run the program and return the finished process; its output is text."""
+    return subprocess.run(command(*arguments), cwd=cwd, env=env, capture_output=True, text=True, timeout=timeout)
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -12,7 +12,7 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
-from program import dcgan, files
+from program import command, dcgan, files
 
 SMALL = ("--width", 4, "--batch_size", 16)
 
@@ -58,9 +58,8 @@ def start(*arguments):
     def heed_ctrl_c():  # a shell's background job, as the tests may be one, passes on that SIGINT is ignored
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-    command = [sys.executable, "-m", "dcgan_lib", *map(str, arguments)]
     return subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, preexec_fn=heed_ctrl_c
+        command(*arguments), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, preexec_fn=heed_ctrl_c
     )
 
 
@@ -197,13 +196,10 @@ def test_source_s_pair_and_a_folder_of_images(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def test_file(tmp_path_factory):
+def test_file(packaged, tmp_path_factory):
     """4,000 packaged digits in the place of test images."""
-    from dcgan_lib import data
-
-    images, labels, _ = data._packaged("not tried")
     path = tmp_path_factory.mktemp("test") / "mnist.npz"
-    np.savez(path, x_test=images[:4000], y_test=labels[:4000])
+    np.savez(path, x_test=packaged.images[:4000, ..., 0], y_test=packaged.labels[:4000])
     return path
 
 
@@ -336,9 +332,9 @@ def test_path_is_remembered_whole(trained, digits_file):
 
 
 def test_the_command_dcgan_is_the_same(tmp_path):
-    command = os.path.join(os.path.dirname(sys.executable), "dcgan")
-    assert os.path.exists(command), "installed by pip install -e ."
-    refused = subprocess.run([command, "--mode", "dream"], capture_output=True, text=True, cwd=tmp_path)
+    installed = os.path.join(os.path.dirname(sys.executable), "dcgan")
+    assert os.path.exists(installed), "installed by pip install -e ."
+    refused = subprocess.run([installed, "--mode", "dream"], capture_output=True, text=True, cwd=tmp_path)
     check_refusal(refused, "choose from")
-    shown = subprocess.run([command, "--help"], capture_output=True, text=True, cwd=tmp_path)
+    shown = subprocess.run([installed, "--help"], capture_output=True, text=True, cwd=tmp_path)
     assert shown.returncode == 0 and "--nice" in shown.stdout

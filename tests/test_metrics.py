@@ -8,12 +8,6 @@ from dcgan_lib.files import InputError
 
 
 @pytest.fixture(scope="module")
-def packaged():
-    images, labels, _ = data._packaged("not tried")
-    return images[..., None], labels
-
-
-@pytest.fixture(scope="module")
 def judge():
     return metrics.load_judge()
 
@@ -21,17 +15,17 @@ def judge():
 @pytest.fixture(scope="module")
 def seen(judge, packaged):
     """What the judge sees in 2,000 real digits."""
-    return metrics.judge_images(judge, data.to_float(packaged[0][:2000]))
+    return metrics.judge_images(judge, data.to_float(packaged.images[:2000]))
 
 
 def test_the_shipped_judge_knows_digits(packaged, seen):
-    assert (seen.digits == packaged[1][:2000]).mean() >= 0.99
+    assert (seen.digits == packaged.labels[:2000]).mean() >= 0.99
     assert seen.features.shape == (2000, 128) and seen.features.dtype == np.float32 and seen.features.min() >= 0
     assert seen.confidence.shape == (2000,) and 0.1 <= seen.confidence.min() and seen.confidence.max() <= 1
 
 
 def test_the_judgement_is_what_the_network_says(judge, packaged, seen):
-    logits = judge.predict(data.to_float(packaged[0][:700]), verbose=0)
+    logits = judge.predict(data.to_float(packaged.images[:700]), verbose=0)
     assert (logits.argmax(axis=1) == seen.digits[:700]).all()
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
     np.testing.assert_allclose((odds / odds.sum(axis=1, keepdims=True)).max(axis=1), seen.confidence[:700], atol=1e-5)
@@ -39,8 +33,14 @@ def test_the_judgement_is_what_the_network_says(judge, packaged, seen):
     np.testing.assert_allclose(seen.features[:700] @ kernel + bias, logits, atol=1e-3)
 
 
+def test_part_of_a_judgement(seen):
+    some = seen.take(slice(3, 7))
+    assert all((part == whole[3:7]).all() and len(part) == 4 for part, whole in zip(some, seen))
+    assert (seen.take(np.array([9, 2])).digits == seen.digits[[9, 2]]).all()
+
+
 def test_a_classifier_can_be_trained(packaged):
-    images, labels = packaged
+    images, labels = packaged.images, packaged.labels
     classifier = metrics.train_classifier(images[:2000], labels[:2000], epochs=3)
     seen = metrics.judge_images(classifier, data.to_float(images[2000:4000]))
     assert (seen.digits == labels[2000:4000]).mean() > 0.85
@@ -137,7 +137,7 @@ def test_class_counts_and_entropy():
 
 
 def test_all_measures_tell_real_from_noise(judge, seen, packaged):
-    real = metrics.judge_images(judge, data.to_float(packaged[0][2000:4000]))
+    real = metrics.judge_images(judge, data.to_float(packaged.images[2000:4000]))
     noise = metrics.judge_images(judge, np.random.default_rng(0).uniform(-1, 1, (2000, 28, 28, 1)))
     near, far = metrics.measure(seen, real), metrics.measure(seen, noise)
     assert near.frechet < 3 < 100 < far.frechet
@@ -147,7 +147,7 @@ def test_all_measures_tell_real_from_noise(judge, seen, packaged):
 
 
 def test_the_judge_can_be_made_anew(packaged, tmp_path, monkeypatch, capsys):
-    images, labels = packaged
+    images, labels = packaged.images, packaged.labels
     monkeypatch.setattr(metrics, "JUDGE_WEIGHTS", tmp_path / "judge.weights.h5")
     monkeypatch.setattr(metrics, "load_mnist", lambda: data.ImageSet(images[:2000], labels[:2000], "a few"))
     monkeypatch.setattr(metrics, "load_mnist_test", lambda: data.ImageSet(images[2000:2500], labels[2000:2500], ""))
