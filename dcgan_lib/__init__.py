@@ -1,6 +1,7 @@
 """The library under the annotated Keras DCGAN.
 
 Read the modules in this order; each imports only from those before it:
-``backend``, ``files``, ``data``, ``models``, ``training``, ``generating``, ``metrics``, ``callbacks``, ``__main__``.
-``animations`` stands beside them and needs ``files`` alone.
+``errors``, ``backend``, ``files``, ``data``, ``folders``, ``models``, ``training``, ``generating``, ``pictures``,
+``runs``, ``metrics``, ``callbacks``, ``command_line``.
+``animations`` stands beside them and needs ``errors`` and ``files`` alone.
 """

@@ -1,45 +1,119 @@
-"""TensorFlow and Keras, imported in one place and in silence.
+"""TensorFlow and Keras, imported in one place, in silence, and with this project's settings.
 
-What belongs here: how the two are loaded. Every other module says ``from .backend import keras, tf``.
+What belongs here: how the two are loaded, what they may print, and the name of the device they run on. Every other
+module says ``from .backend import keras, tf``.
 """
 
 import os
+import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
-# Read by TensorFlow when it is loaded: no C++ messages below "error".
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+from .errors import InputError
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # no C++ messages below "error"
+# Else the first program on a GPU takes nearly all of its memory, and a second notebook finds none.
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+
+if "keras" in sys.modules and sys.modules["keras"].config.backend() != "tensorflow":
+    raise InputError(f"Keras was loaded on {sys.modules['keras'].config.backend()} before, and this library needs it "
+                     "on TensorFlow; start Python (or the kernel) anew and import dcgan_lib first")
+os.environ["KERAS_BACKEND"] = "tensorflow"
+
+_WATCH = """
+import os, signal
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+if not os.read(0, 1):
+    os.lseek(1, 0, os.SEEK_SET)
+    while part := os.read(1, 65536):
+        os.write(2, part)
+"""
 
 
 @contextmanager
 def _stderr_held_back() -> Iterator[None]:
-    """Hold back what is written to file descriptor 2; give it out only if the block fails.
+    """Hold back what is written to file descriptor 2; give it out only if the block fails or the process dies.
 
-    TensorFlow's start-up messages come from C++ before its log level is read, so that neither an
-    environment variable nor ``sys.stderr`` stops them.
+    TensorFlow's start-up messages come from C++ before its log level is read, so that neither an environment variable
+    nor ``sys.stderr`` stops them. Its last words before an abort come the same way, and after it no Python code runs:
+    a small process of its own waits for that case.
     """
     with tempfile.TemporaryFile() as held:
         sys.stderr.flush()
         terminal = os.dup(2)
+        watch = _watch(held, terminal)
         os.dup2(held.fileno(), 2)
         try:
             yield
-        except BaseException:
-            held.seek(0)
-            os.write(terminal, held.read())
+        except Exception as error:
+            if not isinstance(error, (InputError, MemoryError)):
+                held.seek(0)
+                os.write(terminal, held.read())
             raise
         finally:
             os.dup2(terminal, 2)
             os.close(terminal)
+            if watch:
+                watch.communicate(b".")  # all is well
 
 
-with _stderr_held_back():
-    import tensorflow as tf
-    import keras
+def _watch(held, terminal: int) -> subprocess.Popen | None:
+    """A process that prints what ``held`` holds if this one ends without a word to it."""
+    if os.name != "posix" or not sys.executable:
+        return None
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", _WATCH], stdin=subprocess.PIPE, stdout=held, stderr=terminal
+    )
+
+
+def _is_to_be_silent() -> bool:
+    try:
+        os.fstat(2)
+    except OSError:  # there is nothing to hold back
+        return False
+    reads = os.environ["TF_CPP_MIN_LOG_LEVEL"] in ("0", "1")  # who sets these wants to read what TensorFlow says
+    return sys.stderr is not None and not reads
+
+
+with _stderr_held_back() if _is_to_be_silent() else nullcontext(), warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # the packages' own, which are nobody's business here
+    try:
+        import keras
+        import tensorflow as tf
+    except ModuleNotFoundError as error:
+        missing = error.name.split(".")[0]
+        raise InputError(f"the package {missing} is missing; pip install -r requirements.txt brings it") from None
+    except (ValueError, AttributeError, TypeError) as error:  # to which a keras.json that is none leads
+        raise InputError(f"Keras cannot be loaded ({error}); mend or remove its settings file, keras.json in .keras or "
+                         "KERAS_HOME") from None
 
     tf.zeros(())  # the first tensor wakes the device, which has messages of its own
 
-__all__ = ["keras", "tf"]
+tf.get_logger().setLevel("ERROR")  # no warning that many small functions are traced, as a notebook must
+# The graph optimizer's fusing of layers saves nothing here, and prints an error, a harmless one, for some networks.
+tf.config.optimizer.set_experimental_options({"remapping": False})
+
+# A user's keras.json and environment may say otherwise; the networks and the losses here are made for these.
+keras.config.set_image_data_format("channels_last")
+keras.config.set_floatx("float32")
+keras.config.set_max_epochs(None)
+keras.config.set_max_steps_per_epoch(None)
+
+
+def device_name() -> str:
+    """What TensorFlow computes on here, in words; beside a GPU that it does not use, why and what helps."""
+    gpus = tf.config.get_visible_devices("GPU")
+    if gpus:
+        details = tf.config.experimental.get_device_details(gpus[0])
+        return f"GPU ({details.get('device_name', gpus[0].name)})"
+    wanted = os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1")
+    if wanted and os.path.exists("/proc/driver/nvidia/version"):
+        reason = "cannot use it; TF_CPP_MIN_LOG_LEVEL=0 shows why" if tf.test.is_built_with_cuda() else "has no CUDA"
+        return f"CPU (there is a GPU, but this TensorFlow {reason}; see the README's line on GPUs)"
+    return "CPU"
+
+
+__all__ = ["device_name", "keras", "tf"]

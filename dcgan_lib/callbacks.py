@@ -4,8 +4,8 @@ What belongs here: Keras callbacks that look on and write files. None changes ho
 """
 
 import csv
-import io
 import math
+import os
 import sys
 import time
 from pathlib import Path
@@ -14,8 +14,10 @@ import numpy as np
 
 from .backend import keras
 from .data import to_uint8
-from .files import InputError, whole_file
-from .generating import combine_images, png_bytes, save_gif
+from .errors import InputError
+from .files import whole_file
+from .pictures import combine_images, draw_training, png_bytes, read_frames, save_gif
+from .runs import ANIMATION, LOSSES, SAMPLES, save_checkpoint
 from .training import SAMPLE_STREAM, draw_noise
 
 
@@ -45,7 +47,7 @@ class LossHistory(keras.callbacks.Callback):
         try:
             with open(path, newline="") as file:
                 self.rows = [(int(step), float(d), float(g)) for step, d, g in list(csv.reader(file))[1:]][:last_step]
-        except (OSError, ValueError):
+        except (OSError, ValueError, csv.Error):
             self.rows = []
         if [step for step, _, _ in self.rows] != list(range(1, last_step + 1)):
             raise InputError(f"{path}: is damaged, so the run cannot be resumed; start a new one in another --out")
@@ -88,9 +90,8 @@ class LiveSamples(keras.callbacks.Callback):
         self._noise = draw_noise(self.count, self.model.seed, SAMPLE_STREAM)
         self._display = None  # a training that goes on in another cell gets a figure there
         if self.folder:
-            (self.folder / "samples").mkdir(exist_ok=True)
-            for path in (self.folder / "samples").glob("step_*.png"):
-                self.frames[int(path.stem.removeprefix("step_"))] = path.read_bytes()
+            (self.folder / SAMPLES).mkdir(exist_ok=True)
+            self.frames = read_frames(self.folder / SAMPLES)
         if not self.frames:
             self._draw()
 
@@ -102,7 +103,13 @@ class LiveSamples(keras.callbacks.Callback):
         if self.model.step not in self.frames:
             self._draw()
         if self.folder:
-            self.save_gif(self.folder / "training_process.gif")
+            self.save_gif(self.folder / ANIMATION)
+
+    def finish(self, gan: keras.Model) -> None:
+        """Make what the end of a training makes, where the training itself has ended before."""
+        self.set_model(gan)
+        self.on_train_begin()
+        self.on_train_end()
 
     def save_gif(self, path: Path) -> None:
         """Write the frames so far as an animation."""
@@ -113,7 +120,7 @@ class LiveSamples(keras.callbacks.Callback):
         picture = combine_images(to_uint8(self.model.generator.predict_on_batch(self._noise)))
         self.frames[step] = png_bytes(picture)
         if self.folder:
-            with whole_file(self.folder / "samples" / f"step_{step:06d}.png") as temporary:
+            with whole_file(self.folder / SAMPLES / f"step_{step:06d}.png") as temporary:
                 temporary.write_bytes(self.frames[step])
         if "ipykernel" in sys.modules:
             self._show(picture)
@@ -128,71 +135,121 @@ class LiveSamples(keras.callbacks.Callback):
             self._display.update(image)
 
 
-def draw_training(picture: np.ndarray, rows: list[tuple[int, float, float]], step: int) -> bytes:
-    """A training at one moment, its samples beside its losses, as a PNG file's bytes."""
-    from matplotlib.figure import Figure  # here, because the command line never shows it
-
-    figure = Figure(figsize=(9, 4), layout="constrained")
-    samples, curves = figure.subplots(1, 2)
-    samples.imshow(picture, cmap="gray", vmin=0, vmax=255)
-    samples.set_title(f"samples at step {step}")
-    samples.axis("off")
-    steps, *losses = np.array(rows).reshape(-1, 3).T
-    window = max(1, len(steps) // 40)  # single steps scatter so much that one curve would hide the other
-    for name, values, color in zip(("g_loss", "d_loss"), reversed(losses), ("#e69f00", "#0072b2")):
-        curves.plot(steps, values, color=color, alpha=0.25, linewidth=0.7)
-        means = np.convolve(values, np.ones(window) / window, mode="valid") if rows else []
-        curves.plot(steps[window - 1 :], means, color=color, linewidth=1.8, label=name)
-    curves.set_xlabel("step")
-    curves.set_title(f"losses, and their mean over {window} steps")
-    curves.legend(loc="upper right")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=72)
-    return buffer.getvalue()
-
-
 class Checkpoint(keras.callbacks.Callback):
     """Every so many steps, and first and last, keep all that a run needs to go on.
 
     In this order: ``losses.csv``, ``generator.weights.h5``, ``discriminator.weights.h5``, and last
     ``checkpoint.weights.h5`` (both networks and both optimizers), which decides where a resumed run starts.
 
+    Args:
+        every: steps from one checkpoint to the next.
+        seconds: keep one also when so much time has passed, and none while saving would take more than a tenth of
+            the time: large networks are slow to save.
     Raises:
         FloatingPointError: a weight is not a finite number; nothing is written, so the last good weights stay.
     """
 
-    def __init__(self, folder: Path, losses: LossHistory, every: int):
+    def __init__(self, folder: Path, losses: LossHistory, every: int, seconds: float = math.inf):
         super().__init__()
         self.folder = folder
         self.losses = losses
         self.every = every
+        self.seconds = seconds
         self.saved_step = -1
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        self._save()
+        self.save()
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        if self.model.step % self.every == 0:
-            self._save()
+        passed = time.monotonic() - self._saved_at
+        affordable = self.seconds == math.inf or passed > 10 * self._cost
+        if affordable and (self.model.step % self.every == 0 or passed > self.seconds):
+            self.save()
 
     def on_train_end(self, logs: dict | None = None) -> None:
         if self.model.step != self.saved_step:
-            self._save()
+            self.save()
 
-    def _save(self) -> None:
-        gan = self.model
-        for variable in gan.weights + gan.g_optimizer.variables + gan.d_optimizer.variables:
-            if not np.isfinite(variable.numpy()).all():
-                raise FloatingPointError(f"the weights {variable.path} are no longer finite at step {gan.step}")
-        self.losses.save(self.folder / "losses.csv")
-        for model, name in ((gan.generator, "generator"), (gan.discriminator, "discriminator"), (gan, "checkpoint")):
-            with whole_file(self.folder / f"{name}.weights.h5") as temporary:
-                model.save_weights(temporary)
-        self.saved_step = gan.step
+    def save(self) -> None:
+        """Write all files now."""
+        start = time.monotonic()
+        try:
+            self.losses.save(self.folder / LOSSES)
+            save_checkpoint(self.model, self.folder)
+        except FloatingPointError as error:
+            raise FloatingPointError(f"{error} at step {self.model.step}") from None
+        self.saved_step = self.model.step
+        self._saved_at = time.monotonic()
+        self._cost = self._saved_at - start
+
+
+class StopOnRequest(keras.callbacks.Callback):
+    """End the training well: after the step in which :attr:`asked` was set, and with a checkpoint.
+
+    It comes last in the list.
+
+    Raises:
+        KeyboardInterrupt: says where the run has stopped.
+    """
+
+    def __init__(self, checkpoint: Checkpoint):
+        super().__init__()
+        self.checkpoint = checkpoint
+        self.asked = False
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        if self.asked:
+            self.checkpoint.save()
+            raise KeyboardInterrupt(f"stopped at step {self.model.step}; go on from there with --resume")
+
+
+class StatusLine:
+    """How far something is: in a terminal one line, at most ten times a second; elsewhere 20 lines in all.
+
+    Args:
+        last: the number at which it is done; it starts at ``first``.
+    """
+
+    def __init__(self, last: int, first: int = 0):
+        self._last = last
+        self._first = first
+        self._in_place = sys.stdout.isatty()
+        self._interval = 1 if self._in_place else max(1, (last - first) // 20)
+        self._drawn = -math.inf
+        self._open = False
+
+    def show(self, done: int, *texts: str) -> None:
+        """Tell that ``done`` of all is done; of ``texts``, the longest first, the first that fits is shown."""
+        now = time.monotonic()
+        if done != self._last and ((done - self._first) % self._interval or now - self._drawn < 0.1 * self._in_place):
+            return
+        self._drawn = now
+        if not self._in_place:
+            print(texts[0], flush=True)
+            return
+        room = _columns() - 1  # with a character in the last column a terminal goes on to the next line
+        text = next((text for text in texts if len(text) <= room), texts[-1][:room])
+        print(f"\r{text:<{room}}", end="", flush=True)
+        self._open = True
+        if done == self._last:
+            self.end()
+
+    def end(self) -> None:
+        """Leave the line, if there is one."""
+        if self._open:
+            print(flush=True)
+        self._open = False
+
+
+def _columns() -> int:
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or 80
+    except (OSError, ValueError):  # no terminal, or one that does not know its size
+        return 80
 
 
 class Progress(keras.callbacks.Callback):
-    """One line in a terminal: how far the run is, the time, both losses. Where there is no terminal, 20 lines.
+    """How far the run is, the time, both losses, in a :class:`StatusLine`.
 
     Args:
         last_step: the step at which the run ends.
@@ -201,21 +258,27 @@ class Progress(keras.callbacks.Callback):
     def __init__(self, last_step: int):
         super().__init__()
         self.last_step = last_step
+        self._line: StatusLine | None = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         self._first_step, self._start = self.model.step, time.monotonic()
-        self._interval = 1 if sys.stdout.isatty() else max(1, (self.last_step - self._first_step) // 20)
+        self._line = StatusLine(self.last_step, self._first_step)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        step = self.model.step
-        if step != self.last_step and (step - self._first_step) % self._interval:
-            return
+        step, d_loss, g_loss = self.model.step, logs["d_loss"], logs["g_loss"]
         seconds = time.monotonic() - self._start
         left = seconds / (step - self._first_step) * (self.last_step - step)
-        filled = 24 * step // self.last_step
-        line = (
-            f"step {step}/{self.last_step} [{'#' * filled}{'.' * (24 - filled)}] {seconds:.0f} s, {left:.0f} s left, "
-            f"d_loss {logs['d_loss']:.4f}, g_loss {logs['g_loss']:.4f}"
+        filled = 12 * step // self.last_step
+        times = f"{seconds:.0f} s, {left:.0f} s left"
+        losses = f"d_loss {d_loss:.4f}, g_loss {g_loss:.4f}"
+        self._line.show(
+            step,
+            f"step {step}/{self.last_step} [{'#' * filled}{'.' * (12 - filled)}] {times}, {losses}",
+            f"step {step}/{self.last_step} {times}, {losses}",
+            f"{step}/{self.last_step} {left:.0f} s left, d {d_loss:.2f}, g {g_loss:.2f}",
         )
-        in_place = sys.stdout.isatty() and step != self.last_step
-        print(f"\r{line}\033[K" if sys.stdout.isatty() else line, end="" if in_place else "\n", flush=True)
+
+    def end(self) -> None:
+        """Leave the line where the training broke off."""
+        if self._line:
+            self._line.end()

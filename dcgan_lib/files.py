@@ -1,68 +1,74 @@
-"""Files and folders: each file whole or not at all, one run at a time in a folder.
+"""Files: each whole or not at all, and where the shipped ones are.
 
-What belongs here: what any program needs that must not lose what it has, and where the shipped files are. Nothing
-about images or networks.
+What belongs here: what any program needs that must not lose what it has. Nothing about images or networks.
 """
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import filelock
+from .errors import InputError
 
-ASSETS = Path(__file__).resolve().parent.parent / "assets"  # what the project ships: trained weights
-
-
-class InputError(ValueError):
-    """What was asked for cannot be done. The message is one line and names the remedy."""
+_PACKAGED = Path(__file__).resolve().parent / "assets"  # where an installed wheel has them
+ASSETS = _PACKAGED if _PACKAGED.exists() else _PACKAGED.parent.parent / "assets"  # what the project ships: weights
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: Path, size: int = 0) -> Iterator[Path]:
     """Give a temporary path to write to; it takes the name ``path`` only when the block has ended well.
 
-    The temporary name ends like the real one, because Keras and Pillow look at the ending.
+    The temporary name, ``.tmp``, the number of the process, ``-`` and the real name, ends like the real one, because
+    Keras and Pillow look at the ending.
 
+    Args:
+        size: bytes that must be free before the block begins, for a writer that does not survive a full disk.
     Raises:
-        OSError: the folder cannot be written to.
+        OSError: the file cannot be written; it names ``path``, and nothing is left of what was begun.
     """
     temporary = path.with_name(f".tmp{os.getpid()}-{path.name}")
     try:
+        _reserve(temporary, size)
         yield temporary
-        os.replace(temporary, path)
-    except BaseException:
+        _replace(temporary, path)
+    except BaseException as error:
         with suppress(OSError):
             temporary.unlink()
+        if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+            error.filename, error.filename2 = str(path), None
         raise
 
 
-@contextmanager
-def claimed(folder: Path) -> Iterator[None]:
-    """Make ``folder`` if need be and keep every other run out of it until the block ends.
+def _reserve(path: Path, size: int) -> None:
+    with open(path, "wb") as file:
+        if hasattr(os, "posix_fallocate") and size:
+            os.posix_fallocate(file.fileno(), 0, size)
+        else:
+            for start in range(0, size, 2**20):
+                file.write(bytes(min(2**20, size - start)))
 
-    The lock dies with the process, so a killed run leaves none behind. A folder that was made here and
-    has stayed empty is taken away again.
+
+def _replace(temporary: Path, path: Path) -> None:
+    for pause in (0.1, 0.3, 1.0, 0):  # seconds: on Windows, a program that looks at the old file keeps it for a moment
+        try:
+            os.replace(temporary, path)
+            return
+        except PermissionError:
+            if not pause or os.name != "nt":
+                raise
+            time.sleep(pause)
+
+
+def expand(text: str | Path, option: str) -> Path:
+    """The path that a user means by ``text``, ``~`` included; ``option`` is named where there is none.
 
     Raises:
-        InputError: the folder cannot be written to, or a run is at work in it.
+        InputError: ``text`` is empty, or ``~`` leads nowhere.
     """
-    made = not folder.exists()
-    lock = filelock.FileLock(folder / ".lock", timeout=3)  # seconds: a killed process may take one to be gone
+    if not str(text):
+        raise InputError(f"{option} is empty; name a folder or a file")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except filelock.Timeout:
-        raise InputError(f"{folder}: a run is at work here; wait for it, or name another --out") from None
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be written to ({error.strerror}); name another --out") from None
-    try:
-        for leftover in folder.rglob(".tmp*-*"):  # of a run that was killed while it wrote
-            leftover.unlink()
-        yield
-    finally:
-        lock.release()
-        if made and all(entry.name == ".lock" for entry in folder.iterdir()):
-            with suppress(OSError):
-                (folder / ".lock").unlink(missing_ok=True)
-                folder.rmdir()
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise InputError(f"{option} {text}: there is no such home folder; give the whole path") from None

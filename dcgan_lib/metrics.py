@@ -3,7 +3,7 @@
 What belongs here: the judge, what it sees in images, and the numbers that sum it up. All of them mean something only
 beside the same numbers for real against real images and for noise against real ones, at the same counts.
 
-``python -m dcgan_lib.metrics`` trains the judge in ``assets/`` anew.
+``python -m dcgan_lib.metrics`` trains the judge in ``assets/`` anew; it never replaces a better one.
 """
 
 import sys
@@ -13,12 +13,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .backend import keras, tf
-from .data import load_mnist, load_mnist_test, to_float
-from .files import ASSETS, InputError, whole_file
-from .generating import load_weights
+from .backend import keras
+from .data import ImageSet, load_mnist, load_mnist_test, to_float
+from .errors import InputError, Parser, run_program
+from .files import ASSETS, expand
+from .runs import load_weights, save_weights
 
 JUDGE_WEIGHTS = ASSETS / "judge.weights.h5"
+LEAST_RIGHT = 0.95  # of the test images; below it a judge has not learned digits
+MOST_WORSE = 0.002  # two trainings of one network differ by as much
 
 
 # ---- the judge ---------------------------------------------------------------------------------------------------
@@ -49,7 +52,11 @@ def train_classifier(images: np.ndarray, labels: np.ndarray, epochs: int = 6, se
     Args:
         images: uint8 (n, 28, 28, 1).
         labels: (n,), 0 to 9.
+    Raises:
+        InputError: a label is no digit.
     """
+    if not np.isin(labels, np.arange(10)).all():
+        raise InputError("the labels are not all digits, 0 to 9; name an .npz file of MNIST")
     keras.utils.set_random_seed(seed)
     classifier = digit_classifier()
     rate = keras.optimizers.schedules.CosineDecay(0.002, epochs * -(-len(images) // 128))
@@ -60,9 +67,9 @@ def train_classifier(images: np.ndarray, labels: np.ndarray, epochs: int = 6, se
 
 
 def load_judge(path: Path = JUDGE_WEIGHTS) -> keras.Sequential:
-    """The trained classifier. Errors as in :func:`dcgan_lib.generating.load_weights`."""
+    """The trained classifier. Errors as in :func:`dcgan_lib.runs.load_weights`."""
     classifier = digit_classifier()
-    load_weights(classifier, path)
+    load_weights(classifier, path, remedy="make it anew by python -m dcgan_lib.metrics")
     return classifier
 
 
@@ -83,12 +90,22 @@ class Judgement(NamedTuple):
 
 
 def judge_images(judge: keras.Sequential, images: np.ndarray) -> Judgement:
-    """Show images (n, 28, 28, 1), float in [-1, 1], to the judge."""
+    """Show images (n, 28, 28, 1), float in [-1, 1], to the judge.
+
+    Raises:
+        InputError: a pixel is not a finite number.
+    """
+    _check_finite(images)
     both = keras.Model(judge.inputs[0], [judge.get_layer("features").output, keras.ops.softmax(judge.outputs[0])])
     # Called and not `predict`, which would trace a function anew for each of these models.
     parts = [both(images[start : start + 500], training=False) for start in range(0, len(images), 500)]
     features, probabilities = (np.concatenate(part) for part in zip(*parts))
     return Judgement(features, probabilities.argmax(axis=1), probabilities.max(axis=1))
+
+
+def _check_finite(*parts: np.ndarray) -> None:
+    if not all(np.isfinite(part).all() for part in parts):
+        raise InputError("what is to be measured is not all finite numbers; see whether the weights that made it are")
 
 
 # ---- distances ---------------------------------------------------------------------------------------------------
@@ -102,7 +119,10 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
     Args:
         a: (n, d).
         b: (m, d).
+    Raises:
+        InputError: one of the numbers is not finite.
     """
+    _check_finite(a, b)
     cov_a, cov_b = np.atleast_2d(np.cov(a.T)), np.atleast_2d(np.cov(b.T))
     sizes, axes = np.linalg.eigh(cov_a)
     root = (axes * np.sqrt(np.maximum(sizes, 0))) @ axes.T
@@ -127,8 +147,9 @@ def kernel_distance(
     Returns:
         Mean and standard deviation over the subsets; where a subset is all there is, they are all the same.
     Raises:
-        InputError: there are fewer points than ``size``.
+        InputError: there are fewer points than ``size``, or one of the numbers is not finite.
     """
+    _check_finite(a, b)
     if size > min(len(a), len(b)):
         raise InputError(f"subsets of {size} do not fit into {min(len(a), len(b))} points; give more or a smaller size")
     random = np.random.default_rng(seed)
@@ -147,36 +168,48 @@ def _cubic_kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return base * base * base  # NumPy takes some fifty times as long for ** 3
 
 
-def square_distances(queries: np.ndarray, points: np.ndarray) -> Iterator[tuple[slice, tf.Tensor]]:
+def square_distances(queries: np.ndarray, points: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
     """The squared Euclidean distances of queries (n, d) from points (m, d), up to 500 queries at a time.
 
     Yields which queries, and float32 (up to 500, m), where rounding can leave a 0 a little below it.
+
+    Raises:
+        InputError: one of the numbers is not finite.
     """
-    points = tf.cast(points, tf.float32)
-    lengths = tf.reduce_sum(points**2, axis=1)
+    _check_finite(queries, points)
+    points = np.asarray(points, np.float32)
+    lengths = (points**2).sum(axis=1)
     for start in range(0, len(queries), 500):
         rows = slice(start, start + 500)
-        some = tf.cast(queries[rows], tf.float32)
+        some = np.asarray(queries[rows], np.float32)
         # |q - p|² = |q|² - 2 q·p + |p|²: one product of matrices instead of a table of all differences.
-        products = tf.matmul(some, points, transpose_b=True)
-        yield rows, tf.reduce_sum(some**2, axis=1)[:, None] - 2 * products + lengths
+        squares = (-2 * some) @ points.T
+        squares += (some**2).sum(axis=1)[:, None]
+        squares += lengths
+        yield rows, squares
 
 
 def nearest(queries: np.ndarray, points: np.ndarray, k: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """The ``k`` nearest points of each query by Euclidean distance, the nearest first.
+    """The ``k`` nearest points of each query by Euclidean distance, the nearest first, of equals the earlier first.
 
     Args:
         queries: (n, d).
         points: (m, d), m at least k.
     Returns:
         Distances, float32 (n, k), and row numbers in ``points``, int (n, k).
+    Raises:
+        InputError: there are fewer points than ``k``, or one of the numbers is not finite.
     """
-    distances, rows = [], []
-    for _, squares in square_distances(queries, points):
-        values, where = tf.math.top_k(-squares, k)
-        distances.append(tf.sqrt(tf.maximum(-values, 0)))
-        rows.append(where)
-    return np.concatenate(distances), np.concatenate(rows)
+    if k > len(points):
+        raise InputError(f"{len(points)} points are fewer than the {k} nearest; give more points or a smaller k")
+    distances, rows = np.empty((len(queries), k), np.float32), np.empty((len(queries), k), int)
+    for some, squares in square_distances(queries, points):
+        every = np.arange(len(squares))
+        for place in range(k):  # for the few that are asked for, faster than any sorting in NumPy
+            rows[some, place] = found = squares.argmin(axis=1)
+            distances[some, place] = np.sqrt(np.maximum(squares[every, found], 0))
+            squares[every, found] = np.inf
+    return distances, rows
 
 
 def density_and_coverage(real: np.ndarray, generated: np.ndarray, k: int = 5) -> tuple[float, float]:
@@ -190,11 +223,13 @@ def density_and_coverage(real: np.ndarray, generated: np.ndarray, k: int = 5) ->
     Args:
         real: (n, d), n above k.
         generated: (m, d).
+    Raises:
+        InputError: there are not enough real points, or one of the numbers is not finite.
     """
     radii = nearest(real, real, k + 1)[0][:, k]  # the nearest of all is the point itself
     inside = []  # how many generated points lie in each ball
     for rows, squares in square_distances(real, generated):
-        inside.append(tf.math.count_nonzero(squares <= radii[rows, None] ** 2, axis=1))
+        inside.append(np.count_nonzero(squares <= radii[rows, None] ** 2, axis=1))
     inside = np.concatenate(inside)
     return float(inside.sum() / (k * len(generated))), float((inside > 0).mean())
 
@@ -233,19 +268,46 @@ def measure(real: Judgement, other: Judgement) -> Measures:
     )
 
 
-def main() -> None:
-    """Train the judge anew and put its weights into ``assets/``."""
-    try:
-        test, digits = load_mnist_test(), load_mnist()  # in this order: without test images there is nothing to do
-    except InputError as error:
-        sys.exit(f"dcgan_lib.metrics: error: {error}")
+# ---- a new judge -------------------------------------------------------------------------------------------------
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Train the judge anew. Returns the exit code, as ``run_program`` does."""
+    return run_program("dcgan_lib.metrics", _program, arguments)
+
+
+def _program(arguments: list[str] | None) -> None:
+    parser = Parser(prog="python -m dcgan_lib.metrics", description="Train the judge of digits anew.")
+    parser.add_argument("--out", default=str(JUDGE_WEIGHTS), metavar="FILE", help="its .weights.h5 file (%(default)s)")
+    out = expand(parser.parse_args(arguments).out, "--out")
+    if not out.name.endswith(".weights.h5") or not out.parent.is_dir():
+        raise InputError(f"--out {out}: name a file that ends in .weights.h5, in a folder that is there")
+    test, digits = load_mnist_test(), load_mnist()  # in this order: without test images there is nothing to do
+    before = _share_in_place(out, test)
     judge = digit_classifier()  # a new one, since its file shall not hold the optimizer
     judge.set_weights(train_classifier(digits.images, digits.labels).get_weights())
-    right = (judge_images(judge, to_float(test.images)).digits == test.labels).mean()
-    with whole_file(JUDGE_WEIGHTS) as temporary:
-        judge.save_weights(temporary)
+    right = _share_right(judge, test)
+    needed = max(LEAST_RIGHT, before - MOST_WORSE)
+    if right < needed:
+        raise InputError(f"the new judge has {right:.2%} of the test images right, and {needed:.2%} are needed to take "
+                         "its place; nothing is written: see whether MNIST_NPZ names a whole MNIST")
+    save_weights(judge, out)
     print(f"{digits.source}: {len(digits.labels):,} images; {right:.2%} of the {len(test.labels):,} test images right")
 
 
+def _share_right(judge: keras.Sequential, test: ImageSet) -> float:
+    return float((judge_images(judge, to_float(test.images)).digits == test.labels).mean())
+
+
+def _share_in_place(path: Path, test: ImageSet) -> float:
+    """What the judge at ``path`` has right, or 0: there is none, or the shipped one is damaged."""
+    try:
+        return _share_right(load_judge(path), test)
+    except InputError:
+        if path.exists() and path != JUDGE_WEIGHTS:
+            raise InputError(f"--out {path}: is there and holds no judge; name another") from None
+        return 0.0
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

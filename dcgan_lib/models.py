@@ -2,11 +2,13 @@
 
 What belongs here: layers, and how two networks are joined. Nothing about how they are trained.
 
+The layers at the outputs are float32 under every dtype policy: half precision would round D's verdicts to a few values.
+
 The source is keras-dcgan; the paper is Radford, Metz and Chintala, arXiv 1511.06434.
 """
 
 from .backend import keras
-from .files import InputError
+from .errors import InputError
 
 NOISE_SIZE = 100  # numbers in one z, in the source as in the paper
 
@@ -31,7 +33,7 @@ def generator_model() -> keras.Sequential:
             layers.Activation("tanh", name="tanh_3"),
             layers.UpSampling2D((2, 2), name="up_2"),
             layers.Conv2D(1, (5, 5), padding="same", name="conv_2"),
-            layers.Activation("tanh", name="tanh_4"),
+            layers.Activation("tanh", dtype="float32", name="tanh_4"),
         ],
         name="generator",
     )
@@ -52,8 +54,8 @@ def discriminator_model() -> keras.Sequential:
             layers.Flatten(name="flatten"),
             layers.Dense(1024, name="dense_1"),
             layers.Activation("tanh", name="tanh_3"),
-            layers.Dense(1, name="dense_2"),
-            layers.Activation("sigmoid", name="sigmoid"),
+            layers.Dense(1, dtype="float32", name="dense_2"),
+            layers.Activation("sigmoid", dtype="float32", name="sigmoid"),
         ],
         name="discriminator",
     )
@@ -105,7 +107,7 @@ def dcgan_generator(image_size: int = 28, channels: int = 1, width: int = 128) -
         model.add(_batch_norm(f"batch_norm_{number}"))
         model.add(layers.ReLU(name=f"relu_{number}"))
     model.add(_up(channels, f"up_{doublings}"))
-    model.add(layers.Activation("tanh", name="tanh"))
+    model.add(layers.Activation("tanh", dtype="float32", name="tanh"))
     return model
 
 
@@ -132,7 +134,7 @@ def dcgan_discriminator(image_size: int = 28, channels: int = 1, width: int = 12
             model.add(_batch_norm(f"batch_norm_{number}"))
         model.add(layers.LeakyReLU(negative_slope=0.2, name=f"leaky_relu_{number}"))
     model.add(layers.Flatten(name="flatten"))
-    model.add(layers.Dense(1, kernel_initializer=_normal(), name="logit"))
+    model.add(layers.Dense(1, kernel_initializer=_normal(), dtype="float32", name="logit"))
     return model
 
 

@@ -5,10 +5,12 @@ pictures and no files: those are callbacks.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
 from .backend import keras, tf
+from .data import to_float
 from .models import NOISE_SIZE, generator_containing_discriminator
 
 # Where the streams of noise start that no training step uses (a step draws from 2 * step and 2 * step + 1).
@@ -16,10 +18,11 @@ SAMPLE_STREAM = -1
 GENERATE_STREAM = -2
 
 
-def draw_noise(count: int, seed: int, stream: int | tf.Tensor) -> tf.Tensor:
+def draw_noise(count: int | tf.Tensor, seed: int, stream: int | tf.Tensor) -> tf.Tensor:
     """z, uniform in [-1, 1]: float32 (count, 100). The same seed and stream give the same numbers on every machine."""
     key = tf.stack([tf.cast(seed, tf.int64), tf.cast(stream, tf.int64)])
-    return tf.random.stateless_uniform((count, NOISE_SIZE), seed=key, minval=-1.0, maxval=1.0)
+    # Named, because TensorFlow would choose another algorithm on another device.
+    return tf.random.stateless_uniform((count, NOISE_SIZE), seed=key, minval=-1.0, maxval=1.0, alg="philox")
 
 
 def seen_through(network: keras.Model, inputs: tf.Tensor) -> tf.Tensor:
@@ -50,36 +53,51 @@ class GAN(keras.Model):
         self.seed = seed
         self.built = True  # both networks are; there is nothing to infer from a first batch
 
-    def compile(self, g_optimizer: keras.Optimizer, d_optimizer: keras.Optimizer) -> None:
-        """Take the optimizers. The loss is on logits, or on probabilities if the discriminator ends in a sigmoid."""
-        # XLA does not pay on a CPU: it doubles the time of a step here.
-        super().compile(jit_compile=False)
+    def compile(
+        self, g_optimizer: keras.Optimizer, d_optimizer: keras.Optimizer, jit_compile: bool = False, **settings: Any
+    ) -> None:
+        """Take the optimizers. The loss is on logits, or on probabilities if the discriminator ends in a sigmoid.
+
+        Args:
+            g_optimizer, d_optimizer: without loss scaling, which the two turns do not do.
+            jit_compile: translate the step by XLA. On a CPU that doubles its time.
+            settings: others of ``keras.Model.compile``, such as ``run_eagerly=True``, with which a debugger can halt
+                in a step, or ``steps_per_execution``.
+        """
+        # Keras's own optimizer would train nothing, and be saved with the rest.
+        super().compile(optimizer=None, jit_compile=jit_compile, **settings)
         self.g_optimizer = g_optimizer
         self.d_optimizer = d_optimizer
         g_optimizer.build(self.generator.trainable_variables)
         d_optimizer.build(self.discriminator.trainable_variables)
-        probability = self.discriminator.layers[-1].activation is keras.activations.sigmoid
+        probability = getattr(self.discriminator.layers[-1], "activation", None) is keras.activations.sigmoid
         self.cross_entropy = keras.losses.BinaryCrossentropy(from_logits=not probability)
 
     @property
     def step(self) -> int:
         """How many steps these networks have been trained."""
-        return int(self.g_optimizer.iterations)
+        return int(keras.ops.convert_to_numpy(self.g_optimizer.iterations))
 
-    def train_step(self, real: tf.Tensor) -> dict[str, tf.Tensor]:
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One step: the discriminator learns from half real, half generated images, then the generator from it.
 
         Args:
-            real: float32 (n, height, width, channels) in [-1, 1].
+            data: real images (n, height, width, channels), float in [-1, 1] or integers in 0..255, or a tuple that
+                begins with them; the labels after them are not used.
         Returns:
             The two losses, each from before its network moved.
         """
-        count = real.shape[0]
-        step = tf.cast(self.g_optimizer.iterations, tf.int64)
-        return {
-            "d_loss": self.train_discriminator(real, draw_noise(count, self.seed, 2 * step)),
-            "g_loss": self.train_generator(draw_noise(count, self.seed, 2 * step + 1)),
-        }
+        real = _real_images(data, self.discriminator)
+        count = real.shape[0] or tf.shape(real)[0]  # a plain number where it is known before the step runs
+        # Each replica of a tf.distribute strategy has noise of its own, far from the streams of all steps.
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        stream = 2 * tf.cast(self.g_optimizer.iterations, tf.int64) + tf.cast(replica, tf.int64) * 2**40
+        with tf.control_dependencies([real]):  # or an exhausted pipeline would still make `step` go on by one
+            d_loss = self.train_discriminator(real, draw_noise(count, self.seed, stream))
+            g_loss = self.train_generator(draw_noise(count, self.seed, stream + 1))
+        # Keras divides a loss by the number of replicas, so that the sum of their gradients is a mean.
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        return {"d_loss": d_loss * replicas, "g_loss": g_loss * replicas}
 
     def train_discriminator(self, real: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
         """Move D alone: real images towards 1, generated ones towards 0. Returns D's loss."""
@@ -103,6 +121,13 @@ class GAN(keras.Model):
         return loss
 
 
+def _real_images(data: Any, discriminator: keras.Model) -> tf.Tensor:
+    """The images of a batch as the discriminator takes them: float32 in [-1, 1], without what may lie beside them."""
+    images = tf.convert_to_tensor(keras.utils.unpack_x_y_sample_weight(data)[0])
+    images = to_float(images) if images.dtype.is_integer else tf.cast(images, tf.float32)
+    return tf.ensure_shape(images, discriminator.input_shape)  # a pipeline may not know the shape beforehand
+
+
 def train_like_source(
     gan: GAN, batches: Iterable[tf.Tensor], steps: int, callbacks: Sequence[keras.callbacks.Callback] = ()
 ) -> None:
@@ -116,28 +141,42 @@ def train_like_source(
         gan: compiled; the source has SGD(5e-4, momentum 0.9, Nesterov) for both optimizers.
         batches: real images, float32 (n, height, width, channels), n the same every time.
     """
-    g, d = gan.generator, gan.discriminator
-    d_on_g = generator_containing_discriminator(g, d)
-    d_on_g.compile(loss=gan.cross_entropy, optimizer=gan.g_optimizer, jit_compile=False)
-    d.trainable = True
-    d.compile(loss=gan.cross_entropy, optimizer=gan.d_optimizer, jit_compile=False)
     watchers = keras.callbacks.CallbackList(callbacks, model=gan, epochs=1, steps=steps)
     gan.stop_training = False
-    watchers.on_train_begin()
-    for index, real in zip(range(steps), batches):
-        count, step = len(real), gan.step
-        generated = g.predict_on_batch(draw_noise(count, gan.seed, 2 * step))
-        images = np.concatenate((real, generated))
-        labels = np.concatenate((np.ones((count, 1)), np.zeros((count, 1))))
-        # Keras 3 returns the mean since the last reset, and reads `trainable` whenever it traces a new function:
-        # the resets give each batch's own loss, and the toggles keep D still in G's turn and let it move in its own.
-        d.reset_metrics()
-        d_loss = d.train_on_batch(images, labels)
-        d.trainable = False
-        d_on_g.reset_metrics()
-        g_loss = d_on_g.train_on_batch(draw_noise(count, gan.seed, 2 * step + 1), np.ones((count, 1)))
-        d.trainable = True
-        watchers.on_train_batch_end(index, {"d_loss": float(d_loss), "g_loss": float(g_loss)})
-        if gan.stop_training:
-            break
+    try:
+        d_on_g = _compiled_like_source(gan)
+        watchers.on_train_begin()
+        for index, real in zip(range(steps), batches):
+            watchers.on_train_batch_end(index, _step_like_source(gan, d_on_g, real))
+            if gan.stop_training:
+                break
+    finally:  # whatever stopped G's turn, D must not stay frozen for the next training
+        gan.discriminator.trainable = True
     watchers.on_train_end()
+
+
+def _compiled_like_source(gan: GAN) -> keras.Sequential:
+    """Compile D, and G and the frozen D joined; return the latter."""
+    d_on_g = generator_containing_discriminator(gan.generator, gan.discriminator)
+    d_on_g.compile(loss=gan.cross_entropy, optimizer=gan.g_optimizer, jit_compile=False)
+    gan.discriminator.trainable = True
+    gan.discriminator.compile(loss=gan.cross_entropy, optimizer=gan.d_optimizer, jit_compile=False)
+    return d_on_g
+
+
+def _step_like_source(gan: GAN, d_on_g: keras.Sequential, real: tf.Tensor) -> dict[str, float]:
+    g, d, step = gan.generator, gan.discriminator, gan.step
+    real = _real_images(real, d)
+    count = len(real)
+    generated = g.predict_on_batch(draw_noise(count, gan.seed, 2 * step))
+    images = np.concatenate((real, generated))
+    labels = np.concatenate((np.ones((count, 1)), np.zeros((count, 1))))
+    # Keras 3 returns the mean since the last reset, and reads `trainable` whenever it traces a new function: the
+    # resets give each batch's own loss, and the toggles keep D still in G's turn and let it move in its own.
+    d.reset_metrics()
+    d_loss = d.train_on_batch(images, labels)
+    d.trainable = False
+    d_on_g.reset_metrics()
+    g_loss = d_on_g.train_on_batch(draw_noise(count, gan.seed, 2 * step + 1), np.ones((count, 1)))
+    d.trainable = True
+    return {"d_loss": float(d_loss), "g_loss": float(g_loss)}

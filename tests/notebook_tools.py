@@ -1,17 +1,22 @@
 """Bring the notebooks into their committed form: ``python tests/notebook_tools.py``, after editing or executing one.
 
-It writes the repository's address (``[project.urls]`` in ``pyproject.toml``) into badges and set-up cells, writes the
-links from notebook to notebook, and takes out the metadata and timings that editors add. It changes no other text and
-no output.
+It writes the repository's address (``[project.urls]`` in ``pyproject.toml``) into badges, set-up cells, the README and
+``CITATION.cff``, writes the links from notebook to notebook, and takes out the metadata and timings that editors add.
+It changes no other text and no output.
 """
 
 import json
+import re
 import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["urls"]["Repository"]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+ADDRESSES = {  # where else the address stands
+    ROOT / "README.md": r"(?<=^git clone )\S+",
+    ROOT / "CITATION.cff": r"(?<=^repository-code: )\S+",
+}
 
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -80,11 +85,18 @@ def committed_form(path: Path) -> str:
     return json.dumps(notebook, ensure_ascii=False, indent=1) + "\n"
 
 
+def with_address(path: Path) -> str:
+    """The text of the file at ``path``, one of ``ADDRESSES``, with the repository's address in it."""
+    text, places = re.subn(ADDRESSES[path], REPOSITORY, path.read_text("utf-8"), flags=re.M)
+    assert places == 1, f"{path}: {places} places for the address"
+    return text
+
+
 def main() -> None:
-    for path in NOTEBOOKS:
-        text = committed_form(path)
+    texts = {path: committed_form(path) for path in NOTEBOOKS} | {path: with_address(path) for path in ADDRESSES}
+    for path, text in texts.items():
         if text != path.read_text("utf-8"):
-            path.write_text(text, "utf-8")
+            path.write_text(text, "utf-8", newline="\n")
             print("brought into form:", path.relative_to(ROOT))
 
 

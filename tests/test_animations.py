@@ -14,14 +14,23 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops
 
-from dcgan_lib import animations
-from dcgan_lib.animations import (
-    BORDER, FILES, PALETTE, RGB, SOURCE_FILES, Color, Numbers, animate, apply, average_pooling, convolution, draw,
-    example_numbers, gif, max_pooling, reads, save_gif, save_still, show, slider, still, transposed_convolution,
+from dcgan_lib.animations import __main__ as command
+from dcgan_lib.animations.arithmetic import (
+    BORDER,
+    apply,
+    average_pooling,
+    convolution,
+    max_pooling,
+    reads,
+    transposed_convolution,
     upsampling,
 )
-from dcgan_lib.backend import keras, tf
-from dcgan_lib.files import InputError
+from dcgan_lib.animations.drawing import PALETTE, Color, draw
+from dcgan_lib.animations.layout import Numbers, animate, example_numbers, lay_out
+from dcgan_lib.animations.output import HOLD, gif, save_gif, save_still, show, slider, still
+from dcgan_lib.animations.table import FILES, SOURCE_FILES
+from dcgan_lib.backend import keras
+from dcgan_lib.errors import InputError
 
 ROOT = Path(__file__).parents[1]
 
@@ -40,7 +49,7 @@ def whole_numbers(shape, seed):
 
 def with_holes(kernel, dilation):
     """A dilated kernel as an ordinary one: what Keras refuses together with a stride, it can do so."""
-    wide = np.zeros([(k - 1) * d + 1 for k, d in zip(kernel.shape, dilation)] + list(kernel.shape[-2:]), np.float32)
+    wide = np.zeros([(k - 1) * d + 1 for k, d in zip(kernel.shape, dilation)] + [1, 1], np.float32)
     wide[tuple(slice(None, None, d) for d in dilation)] = kernel
     return wide
 
@@ -57,50 +66,29 @@ def cropped(y, padding):
     return y[(slice(None), *(slice(p, size - p) for p, size in zip(padding, y.shape[1:-1])), slice(None))]
 
 
-def run_layer(layer, x, kernel=None):
-    if kernel is not None:
-        if not layer.built:
-            layer.build(x.shape)
-        layer.set_weights([kernel])
+def run_layer(layer, x, kernel):
+    if not layer.built:
+        layer.build(x.shape)
+    layer.set_weights([kernel])
     return layer(x)
 
 
-def influence(function, x):
-    """Which inputs move which outputs, from the gradient: bool, output shape + input shape."""
-    outputs = function(x[None]).shape[1:]
-    count = int(np.prod(outputs))
-    copies = tf.constant(np.repeat(x[None], count, axis=0))
-    with tf.GradientTape() as tape:
-        tape.watch(copies)
-        # Each copy speaks for one output.
-        chosen = tf.linalg.diag_part(tf.reshape(function(copies), (count, count)))
-    return (np.abs(tape.gradient(chosen, copies)) > 1e-6).reshape(outputs + x.shape)
-
-
-def influence_of_peaks(function, x):
-    """The same for a maximum, whose gradient knows only the largest: each input is made the largest in turn."""
-    outputs = function(x[None]).shape[1:]
-    result = []
-    for peak in range(x.size):
-        high = x.copy()
-        high.flat[peak] = 100
-        result.append(influence(function, high).reshape(*outputs, -1)[..., peak])
-    return np.stack(result, axis=-1).reshape(outputs + x.shape)
-
-
-def assert_agrees(operation, function, x, weights=None, influences=influence):
-    expected = function(x[None]).numpy()[0]
-    assert operation.input_shape == x.shape
+def assert_agrees(operation, function, weights=None, seed=0):
+    """The same numbers as from Keras; and an output reads those inputs that move it, when they become large."""
+    x = whole_numbers(operation.input_shape, seed)
+    peaks = x + 100 * np.eye(x.size, dtype=np.float32).reshape(x.size, *x.shape)
+    expected, *moved = function(np.stack([x, *peaks])).numpy()
     assert operation.output_shape == expected.shape
     np.testing.assert_allclose(apply(operation, x, weights), expected, atol=1e-4)
-    np.testing.assert_array_equal(reads(operation), influences(function, x))
+    read = np.abs(np.stack(moved, -1) - expected[..., None]) > 1
+    np.testing.assert_array_equal(reads(operation), read.reshape(expected.shape + x.shape))
 
 
 # ---- any parameters ----------------------------------------------------------------------------------------------
 
 
 @st.composite
-def parameters(draw_one, kernels=4, strides=3, dilations=3, channels=2):
+def parameters(draw_one, dilations=3):
     """Parameters of one layer: a list of numbers for each axis."""
     rank = draw_one(st.integers(1, 2))
 
@@ -108,11 +96,8 @@ def parameters(draw_one, kernels=4, strides=3, dilations=3, channels=2):
         return tuple(draw_one(st.lists(st.integers(least, most), min_size=rank, max_size=rank)))
 
     padding = draw_one(st.sampled_from(["valid", "same", "full", numbers(0, 3)]))
-    return {
-        "size": numbers(1, 6), "kernel": numbers(1, kernels), "stride": numbers(1, strides), "padding": padding,
-        "dilation": numbers(1, dilations), "channels": (draw_one(st.integers(1, channels)),
-                                                        draw_one(st.integers(1, channels))),
-    }
+    return {"size": numbers(1, 6), "kernel": numbers(1, 4), "stride": numbers(1, 3), "padding": padding,
+            "dilation": numbers(1, dilations)}
 
 
 def reach(p):
@@ -126,105 +111,64 @@ def borders(p):
     return (0,) * len(p["size"]) if isinstance(p["padding"], str) else p["padding"]
 
 
-def keras_convolution(p, weights, groups=1):
-    layer = of_rank("Conv{}D", len(p["size"]))(
-        p["channels"][1], reach(p), strides=p["stride"], padding="same" if p["padding"] == "same" else "valid",
-        groups=groups, use_bias=False)
-    return lambda x: run_layer(layer, padded(x, borders(p)), with_holes(weights, p["dilation"]))
+def fits(p):
+    """Whether a window finds room."""
+    sizes = [size + 2 * border for size, border in zip(p["size"], borders(p))]
+    return p["padding"] == "same" or all(size >= r for size, r in zip(sizes, reach(p)))
+
+
+def refused(make, message):
+    with pytest.raises(InputError, match=message):
+        make()
 
 
 @examples(200)
 @given(parameters(), st.integers(0, 99))
 def test_convolution_is_keras_s(p, seed):
-    sizes = [size + 2 * border for size, border in zip(p["size"], borders(p))]
-    if p["padding"] != "same" and any(size < r for size, r in zip(sizes, reach(p))):
-        with pytest.raises(InputError, match="does not fit"):
-            convolution(**p)
-        return
-    weights = whole_numbers((*p["kernel"], *p["channels"]), seed)
-    x = whole_numbers((*p["size"], p["channels"][0]), seed + 1)
-    assert_agrees(convolution(**p), keras_convolution(p, weights), x, weights)
+    if not fits(p):
+        return refused(lambda: convolution(**p), "does not fit")
+    weights = whole_numbers((*p["kernel"], 1, 1), seed)
+    layer = of_rank("Conv{}D", len(p["size"]))(
+        1, reach(p), strides=p["stride"], padding="same" if p["padding"] == "same" else "valid", use_bias=False)
 
+    def function(x):
+        return run_layer(layer, padded(x, borders(p)), with_holes(weights, p["dilation"]))
 
-@pytest.mark.parametrize("padding", ["valid", "same"])
-def test_dilation_is_keras_s_own(padding):
-    weights, x = whole_numbers((3, 2, 1, 1), 0), whole_numbers((8, 7, 1), 1)
-    layer = keras.layers.Conv2D(1, (3, 2), padding=padding, dilation_rate=(2, 3), use_bias=False)
-    operation = convolution((8, 7), (3, 2), padding=padding, dilation=(2, 3))
-    assert_agrees(operation, lambda x: run_layer(layer, x, weights), x, weights)
-
-
-@pytest.mark.parametrize("rank, channels, groups", [(2, (4, 6), 2), (1, (3, 6), 3), (2, (2, 2), 2)])
-def test_groups_are_keras_s(rank, channels, groups):
-    p = {"size": (5, 4)[:rank], "kernel": (3, 2)[:rank], "stride": (2, 1)[:rank], "padding": "same",
-         "dilation": (1, 1)[:rank], "channels": channels}
-    weights = whole_numbers((*p["kernel"], channels[0] // groups, channels[1]), 0)
-    x = whole_numbers((*p["size"], channels[0]), 1)
-    assert_agrees(convolution(**p, groups=groups), keras_convolution(p, weights, groups), x, weights)
+    assert_agrees(convolution(**p), function, weights, seed=seed + 1)
 
 
 @examples(250)
 @given(parameters(), st.sampled_from([None, 0, 1, 2]), st.integers(0, 99))
 def test_transposed_convolution_is_keras_s(p, output_padding, seed):
+    def make():
+        return transposed_convolution(**p, output_padding=output_padding)
+
     if output_padding is not None and output_padding >= min(p["stride"]):
-        with pytest.raises(InputError, match="not smaller than the stride"):
-            transposed_convolution(**p, output_padding=output_padding)
-        return
+        return refused(make, "not smaller than the stride")
     if p["padding"] == "same" and output_padding == 0 and any(r % 2 == 0 for r in reach(p)):
-        with pytest.raises(InputError, match="even kernel"):
-            transposed_convolution(**p, output_padding=0)
-        return
+        return refused(make, "even kernel")
     whole = [(size - 1) * s + r + (output_padding or 0) for size, s, r in zip(p["size"], p["stride"], reach(p))]
     if any(size - 2 * border < 1 for size, border in zip(whole, borders(p))):
-        with pytest.raises(InputError, match="leaves nothing"):
-            transposed_convolution(**p, output_padding=output_padding)
-        return
+        return refused(make, "leaves nothing")
     by_name = p["padding"] in ("valid", "same")
     layer = of_rank("Conv{}DTranspose", len(p["size"]))(
-        p["channels"][1], reach(p), strides=p["stride"], padding=p["padding"] if by_name else "valid", use_bias=False,
+        1, reach(p), strides=p["stride"], padding=p["padding"] if by_name else "valid", use_bias=False,
         output_padding=0 if output_padding is None and not by_name else output_padding)
-    weights = whole_numbers((*p["kernel"], *p["channels"][::-1]), seed)
-    x = whole_numbers((*p["size"], p["channels"][0]), seed + 1)
+    weights = whole_numbers((*p["kernel"], 1, 1), seed)
 
     def function(x):
         return cropped(run_layer(layer, x, with_holes(weights, p["dilation"])), borders(p))
 
-    assert_agrees(transposed_convolution(**p, output_padding=output_padding), function, x, weights)
+    assert_agrees(make(), function, weights, seed=seed + 1)
 
 
 @pytest.mark.parametrize("padding", ["valid", "same"])
-def test_a_dilated_transposed_convolution_is_keras_s_own(padding):
-    weights, x = whole_numbers((3, 2, 1, 1), 0), whole_numbers((4, 5, 1), 1)
-    layer = keras.layers.Conv2DTranspose(1, (3, 2), padding=padding, dilation_rate=(2, 3), use_bias=False)
-    operation = transposed_convolution((4, 5), (3, 2), padding=padding, dilation=(2, 3))
-    assert_agrees(operation, lambda x: run_layer(layer, x, weights), x, weights)
-
-
-@examples(60)
-@given(parameters(dilations=1, channels=1), st.integers(0, 99))
-def test_transposed_convolution_leads_back(p, seed):
-    """It is the gradient of the convolution with the same parameters, whatever size that came from."""
-    back = {**p, "size": tuple(size + 3 for size in p["size"])}
-    assume(p["padding"] == "same" or all(b < r for b, r in zip(borders(p), reach(p))))
-    forward = convolution(**back)
-    x = whole_numbers(forward.input_shape, seed)
-    weights = whole_numbers((*p["kernel"], 1, 1), seed + 1)
-    with tf.GradientTape() as tape:
-        x = tf.constant(x)
-        tape.watch(x)
-        y = keras_convolution(back, weights)(x[None])
-        upstream = whole_numbers(y.shape, seed + 2)
-        total = tf.reduce_sum(y * upstream)
-    expected = tape.gradient(total, x).numpy()
-    if p["padding"] == "same":
-        # Keras's choice of size is the largest of the sizes that come to this output, so it may differ from ours.
-        assume(all(size % s == 0 for size, s in zip(back["size"], p["stride"])))
-        extra = None
-    else:
-        extra = [(size + 2 * b - r) % s for size, b, r, s in
-                 zip(back["size"], borders(p), reach(p), p["stride"])]
-    again = transposed_convolution(forward.output_shape[:-1], p["kernel"], p["stride"], p["padding"], extra)
-    np.testing.assert_array_equal(apply(again, upstream[0], weights), expected)
+@pytest.mark.parametrize("make, name", [(convolution, "Conv2D"), (transposed_convolution, "Conv2DTranspose")])
+def test_dilation_is_keras_s_own(make, name, padding):
+    weights = whole_numbers((3, 2, 1, 1), 0)
+    layer = getattr(keras.layers, name)(1, (3, 2), padding=padding, dilation_rate=(2, 3), use_bias=False)
+    operation = make((8, 7), (3, 2), padding=padding, dilation=(2, 3))
+    assert_agrees(operation, lambda x: run_layer(layer, x, weights), weights)
 
 
 def pooling_in_keras(name, p):
@@ -234,33 +178,26 @@ def pooling_in_keras(name, p):
     if name == "Max":
         return lambda x: layer(padded(x, borders(p), -1000.0))
     # The mean over the real cells alone: the padded mean, over the padded mean of ones.
-    return lambda x: layer(padded(x, borders(p))) / layer(padded(tf.ones_like(x), borders(p)))
+    return lambda x: layer(padded(x, borders(p))) / layer(padded(keras.ops.ones_like(x), borders(p)))
 
 
 @examples(150)
 @given(parameters(dilations=1), st.sampled_from(["Max", "Average"]), st.integers(0, 99))
 def test_pooling_is_keras_s(p, name, seed):
-    channels = p["channels"][0]
-    pooling = {"Max": max_pooling, "Average": average_pooling}[name]
-    arguments = (p["size"], p["kernel"], p["stride"], p["padding"], channels)
+    def make():
+        pooling = {"Max": max_pooling, "Average": average_pooling}[name]
+        return pooling(p["size"], p["kernel"], p["stride"], p["padding"])
+
     if any(border >= k for border, k in zip(borders(p), p["kernel"])):
-        with pytest.raises(InputError, match="nothing but border"):
-            pooling(*arguments)
-        return
-    sizes = [size + 2 * border for size, border in zip(p["size"], borders(p))]
-    if p["padding"] != "same" and any(size < k for size, k in zip(sizes, p["kernel"])):
-        with pytest.raises(InputError, match="does not fit"):
-            pooling(*arguments)
-        return
-    x = whole_numbers((*p["size"], channels), seed)
-    influences = influence_of_peaks if name == "Max" else influence
-    assert_agrees(pooling(*arguments), pooling_in_keras(name, p), x, influences=influences)
+        return refused(make, "nothing but border")
+    if not fits(p):
+        return refused(make, "does not fit")
+    assert_agrees(make(), pooling_in_keras(name, p), seed=seed)
 
 
 def test_a_pooling_s_stride_is_its_kernel_as_in_keras():
-    x = whole_numbers((7, 9, 1), 0)
-    assert_agrees(max_pooling((7, 9), (2, 3)), keras.layers.MaxPooling2D((2, 3)), x, influences=influence_of_peaks)
-    assert_agrees(average_pooling((7, 9), (2, 3)), keras.layers.AveragePooling2D((2, 3)), x)
+    assert_agrees(max_pooling((7, 9), (2, 3)), keras.layers.MaxPooling2D((2, 3)))
+    assert_agrees(average_pooling((7, 9), (2, 3)), keras.layers.AveragePooling2D((2, 3)))
 
 
 def test_the_border_of_an_average_does_not_count():
@@ -271,8 +208,7 @@ def test_the_border_of_an_average_does_not_count():
 @given(parameters(), st.integers(0, 99))
 def test_upsampling_is_keras_s(p, seed):
     layer = of_rank("UpSampling{}D", len(p["size"]))(p["kernel"] if len(p["size"]) == 2 else p["kernel"][0])
-    x = whole_numbers((*p["size"], p["channels"][0]), seed)
-    assert_agrees(upsampling(p["size"], p["kernel"], p["channels"][0]), layer, x)
+    assert_agrees(upsampling(p["size"], p["kernel"]), layer, seed=seed)
 
 
 def test_same_puts_the_odd_cell_at_the_end():
@@ -301,37 +237,63 @@ def test_the_source_s_dilation():
 # ---- refusals ----------------------------------------------------------------------------------------------------
 
 SMALL = convolution((4, 4), 3)
+WEIGHTS = np.ones((3, 3))
+
+
+def with_numbers(values, weights=(WEIGHTS,), **options):
+    return animate(SMALL, numbers=Numbers(values, weights), **options)
 
 
 @pytest.mark.parametrize("make, message", [
     (lambda: convolution((3, 3), 5), "a window of 5 cells does not fit into 3; make the input larger"),
     (lambda: convolution((3, 3), 2, dilation=3), "a window of 4 cells does not fit into 3"),
-    (lambda: convolution((3, 3, 3), 2), "size has 3 numbers"),
-    (lambda: convolution((0, 3), 2), "size=.* is too small; give 1 or more"),
-    (lambda: convolution((4, 4), 2.5), "kernel=2.5 is not a whole number"),
-    (lambda: convolution((4, 4), (2, 2, 2)), "kernel=.* has 3 numbers for 2 axes"),
-    (lambda: convolution((4, 4), 2, stride=0), "stride=0 is too small"),
-    (lambda: convolution((4, 4), 2, padding=-1), "padding=-1 is too small"),
+    (lambda: convolution((3, 3, 3), 2), "size has 3 numbers; give a length"),
+    (lambda: convolution((0, 3), 2), "size=0 .* give a whole number from 1 to 1000"),
+    (lambda: convolution((4, 4), 2.5), "kernel=2.5 .* give a whole number"),
+    (lambda: convolution(4, "3"), "kernel='3' .* give a whole number"),
+    (lambda: convolution((4, 4), None), "kernel=None .* give a whole number"),
+    (lambda: convolution((4, 4), (2, 2, 2)), "kernel has 3 numbers for 2 axes"),
+    (lambda: convolution((4, 4), [[2], [2, 2]]), "kernel=.2. .* give a whole number"),
+    (lambda: convolution(10**12, 2), "size=1000000000000 .* to 1000"),
+    (lambda: convolution((4, 4), 2, stride=0), "stride=0 .* from 1"),
+    (lambda: convolution((4, 4), 2, stride=10**30), "stride=1000.* to 1000"),
+    (lambda: convolution((4, 4), 2, padding=-1), "padding=-1 .* from 0"),
     (lambda: convolution((4, 4), 2, padding="reflect"), "give a number, 'valid', 'same' or 'full'"),
-    (lambda: convolution((4, 4), 2, channels=(4, 3), groups=2), "2 groups do not divide 4 and 3 channels"),
     (lambda: transposed_convolution((1, 1), 3, padding=2), "a padding of 2 leaves nothing of 3 output cells"),
     (lambda: transposed_convolution((3, 3), 3, 2, output_padding=2), "give 1 or less"),
     (lambda: transposed_convolution((3, 3), 4, padding="same", output_padding=0), "leave it out"),
     (lambda: max_pooling((4, 4), 2, padding=2), "give a padding smaller than the kernel"),
-    (lambda: upsampling((4, 4), 0), "factor=0 is too small"),
-    (lambda: apply(SMALL, np.ones((5, 4)), np.ones((3, 3))), "values of shape .* give .4, 4, 1."),
+    (lambda: upsampling((4, 4), 0), "factor=0 .* from 1"),
+    (lambda: apply(SMALL, np.ones((5, 4)), WEIGHTS), "values of shape .* give .4, 4, 1."),
     (lambda: apply(SMALL, np.ones((4, 4)), np.ones((2, 3))), "weights of shape .* give .3, 3, 1, 1."),
     (lambda: apply(SMALL, np.ones((4, 4))), "a convolution needs weights"),
     (lambda: animate(), "give an operation"),
+    (lambda: animate((4, 4)), "give an operation"),
     (lambda: animate(upsampling((4, 4)), SMALL), "a stage gives .8, 8, 1. and the next takes .4, 4, 1."),
-    (lambda: animate(SMALL, rows=[2]), "choose from 0 to 1"),
-    (lambda: animate(SMALL, rows=[]), "choose from 0 to 1"),
-    (lambda: animate(SMALL, numbers=Numbers(np.ones((4, 4)))), "0 arrays of weights for 1 convolutions"),
-    (lambda: animate(SMALL, numbers=Numbers(np.full((4, 4), 123456.0), [np.ones((3, 3))]), width=100), "100 pixels"),
+    (lambda: animate(SMALL, rows=[2]), "rows=2 .* from 0 to 1"),
+    (lambda: animate(SMALL, rows=[]), "rows=.. is no list of rows; .* from 0 to 1"),
+    (lambda: animate(SMALL, rows=1), "rows=1 is no list of rows"),
+    (lambda: animate(SMALL, rows="a"), "rows='a' .* from 0 to 1"),
+    (lambda: animate(SMALL, milliseconds=10**6), "milliseconds=1000000 .* from 20 to 20000"),
+    (lambda: animate(SMALL, milliseconds=0.5), "milliseconds=0.5 .* from 20"),
+    (lambda: animate(SMALL, width=10**6), "width=1000000 .* to 2000"),
+    (lambda: animate(SMALL, numbers=np.ones((4, 4))), "numbers come as Numbers"),
+    (lambda: with_numbers(np.ones((4, 4)), ()), "0 arrays of weights for 1 convolutions"),
+    (lambda: with_numbers(np.ones((4, 4)), None), "a convolution needs weights"),
+    (lambda: with_numbers([["a"] * 4] * 4), "values are not finite real numbers .* of shape .4, 4, 1."),
+    (lambda: with_numbers([[1], [2, 3]]), "values are not finite real numbers in even rows"),
+    (lambda: with_numbers(np.full((4, 4), np.nan)), "values are not finite"),
+    (lambda: with_numbers(np.full((4, 4), 1j)), "values are not finite real"),
+    (lambda: with_numbers(np.ones((4, 4)), [WEIGHTS * np.inf]), "weights are not finite"),
+    (lambda: with_numbers(np.full((4, 4), 123456.0), width=100), "100 pixels"),
+    (lambda: with_numbers(np.ones((4, 4)), [WEIGHTS / 1234], width=150), "150 pixels"),
     (lambda: animate(convolution((60, 60), 3)), "60 cells side by side are too small in 400 pixels"),
     (lambda: animate(convolution((40, 40), 3)), "1445 frames are too many to watch; give rows"),
     (lambda: animate(convolution((400, 5), 3), rows=[0]), "too tall"),
-    (lambda: still(animate(SMALL), 5), "choose from 0 to 4"),
+    (lambda: still(animate(SMALL), 5), "frame=5 .* from -5 to 4"),
+    (lambda: still(animate(SMALL), "a"), "frame='a' .* from -5 to 4"),
+    (lambda: still(animate(SMALL), scale=10**6), "scale=1000000 .* from 1 to 20"),
+    (lambda: still(animate(SMALL), scale=0), "scale=0 .* from 1 to 20"),
 ])
 def test_refusals_are_one_line_that_names_the_remedy(make, message):
     with pytest.raises(InputError, match=message) as caught:
@@ -342,139 +304,98 @@ def test_refusals_are_one_line_that_names_the_remedy(make, message):
 # ---- pictures ----------------------------------------------------------------------------------------------------
 
 
-def color_of(frame, box):
-    """The colour of a cell: where neither outline, number nor dot can be."""
-    quarter = (box[2] - box[0]) // 4
-    return tuple(frame.convert("RGB").getpixel((box[0] + quarter, box[1] + quarter)))
-
-
-def colors_on(frame, animation, sheet, channel=0):
-    """The colours of the real cells of one map of a sheet, (height, width, 3)."""
-    layout = animations._layout(animation)
+def colors_on(frame, animation, sheet):
+    """Colours of the real cells of a sheet, (height, width): where neither outline, number nor dot can be."""
+    layout = lay_out(animation)
     rows, columns = (np.flatnonzero(cells >= 0) for cells in layout.sheets[sheet].cells)
-    return np.array([[color_of(frame, layout.box(sheet, channel, row, column)) for column in columns]
-                     for row in rows])
+    quarter = layout.pitch // 4
+    return np.array(frame)[np.ix_(layout.sheets[sheet].top + rows * layout.pitch + quarter,
+                                  layout.sheets[sheet].left + columns * layout.pitch + quarter)]
 
 
-def shaded(frame, animation, sheet, plain, touched, channel=0):
-    """Which real cells are shaded: bool (height, width). They may have no third colour."""
-    colors = colors_on(frame, animation, sheet, channel)
-    result = (colors == RGB[touched]).all(-1)
-    assert ((colors == RGB[plain]).all(-1) | result).all()
-    return result
+def assert_shows(animation, frames, made, *shaded):
+    """In the frame of each window all that it reads is shaded, sheet by sheet, and what it makes is being made.
+
+    ``made``, ``shaded``: bool (windows, height, width).
+    """
+    dark, light = (Color.NAVY, Color.STEEL), (Color.BLUE, Color.SKY)
+    for number, frame in enumerate(frames):
+        for sheet, seen in enumerate(shaded):
+            expected = np.where(seen[number], dark[sheet], light[sheet])
+            np.testing.assert_array_equal(colors_on(frame, animation, sheet), expected)
+        before = made[:number].any(0)
+        expected = np.where(made[number], Color.TEAL, np.where(before, Color.CYAN, Color.WHITE))
+        np.testing.assert_array_equal(colors_on(frame, animation, len(shaded)), expected)
 
 
-def assert_shows(animation, influences):
-    """In the frame of each output exactly its inputs are shaded, and the output is being made."""
-    frames = draw(animation)
-    outputs = influences.shape[:2]
-    assert len(frames) == outputs[0] * outputs[1] + 1
-    for number in range(0, len(frames) - 1, 1 + len(frames) // 5):
-        row, column = divmod(number, outputs[1])
-        seen = shaded(frames[number], animation, 0, Color.BLUE, Color.NAVY)
-        np.testing.assert_array_equal(seen, influences[row, column])
-        made = colors_on(frames[number], animation, 1).reshape(-1, 3)
-        assert (made[:number] == RGB[Color.CYAN]).all()
-        assert (made[number] == RGB[Color.TEAL]).all()
-        assert (made[number + 1 :] == RGB[Color.WHITE]).all()
-    assert (colors_on(frames[-1], animation, 1) == RGB[Color.CYAN]).all()
-    assert not shaded(frames[-1], animation, 0, Color.BLUE, Color.NAVY).any()
+def tables(operation):
+    """What ``reads`` says: the output cells and, for each of them, the input cells, bool (outputs, height, width)."""
+    shape = [int(axis.cells.max()) + 1 for axis in operation.axes]
+    outputs = [len(axis.places) for axis in operation.axes]
+    count = int(np.prod(outputs))
+    return np.eye(count, dtype=bool).reshape(count, *outputs), reads(operation).reshape(count, *shape)
 
 
 @examples(40)
-@given(parameters(channels=1), st.sampled_from([convolution, transposed_convolution]))
-def test_frames_shade_what_keras_reads(p, make):
+@given(parameters(), st.sampled_from([convolution, transposed_convolution, max_pooling]))
+def test_frames_shade_what_is_read(p, make):
+    if make is max_pooling:
+        del p["dilation"]
     try:
         operation = make(**p)
     except InputError:
         assume(False)
-    weights = whole_numbers((*p["kernel"], 1, 1), 0)
-    by_name = p["padding"] in ("valid", "same")
-    if make is convolution:
-        function = keras_convolution(p, weights)
-    else:
-        layer = of_rank("Conv{}DTranspose", len(p["size"]))(
-            1, reach(p), strides=p["stride"], padding=p["padding"] if by_name else "valid", use_bias=False,
-            output_padding=None if by_name else 0)
-
-        def function(x):
-            return cropped(run_layer(layer, x, with_holes(weights, p["dilation"])), borders(p))
-
-    table = influence(function, whole_numbers((*p["size"], 1), 1))
-    strip = (1,) * (2 - len(p["size"]))
-    outputs, inputs = np.split(np.array(table.shape), 2)
-    assert_shows(animate(operation), table.reshape(*strip, *outputs[:-1], *strip, *inputs[:-1]))
-
-
-def test_frames_of_a_pooling_shade_what_keras_reads():
-    table = influence_of_peaks(keras.layers.MaxPooling2D(3, 2, "same"), whole_numbers((5, 6, 1), 0))
-    assert_shows(animate(max_pooling((5, 6), 3, 2, "same")), table.squeeze((2, 5)))
+    animation = animate(operation)
+    *frames, last = draw(animation)
+    made, read = tables(operation)
+    assert len(frames) == len(made)
+    assert_shows(animation, frames, made, read)
+    assert (colors_on(last, animation, 1) == Color.CYAN).all() and (colors_on(last, animation, 0) == Color.BLUE).all()
 
 
 def test_frames_of_an_upsampling_show_all_that_a_cell_makes():
     animation = animate(upsampling((2, 3), (2, 3)))
-    table = influence(keras.layers.UpSampling2D((2, 3)), whole_numbers((2, 3, 1), 0)).squeeze((2, 5))
-    for number, frame in enumerate(draw(animation)[:-1]):
-        read = shaded(frame, animation, 0, Color.BLUE, Color.NAVY)
-        assert read.sum() == 1 and read.ravel()[number]
-        making = (colors_on(frame, animation, 1) == RGB[Color.TEAL]).all(-1)
-        np.testing.assert_array_equal(making, table[..., read].squeeze(-1))
+    _, read = tables(animation.stages[0])
+    assert_shows(animation, draw(animation)[:-1], read.reshape(4, 9, 6).transpose(2, 0, 1), np.eye(6).reshape(6, 2, 3))
 
 
 def test_two_stages_shade_what_reaches_through():
     animation = animate(upsampling((4, 3)), convolution((8, 6), 5, padding="same"))
-    weights = whole_numbers((5, 5, 1, 1), 0) ** 2  # positive, so that no sum of them vanishes
-    layers = [keras.layers.UpSampling2D(), keras.layers.Conv2D(1, 5, padding="same", use_bias=False)]
-    both = influence(lambda x: run_layer(layers[1], layers[0](x), weights), whole_numbers((4, 3, 1), 1))
-    second = influence(lambda x: run_layer(layers[1], x, weights), whole_numbers((8, 6, 1), 1))
+    (_, first), (made, second) = map(tables, animation.stages)
+    through = second.reshape(48, 48) @ first.reshape(48, 12)
     frames = draw(animation)
     assert len(frames) == 4 * 3 + 8 * 6 + 1
-    for number in range(0, 48, 7):
-        frame = frames[12 + number]
-        row, column = divmod(number, 6)
-        np.testing.assert_array_equal(
-            shaded(frame, animation, 0, Color.BLUE, Color.NAVY), both[row, column, 0, ..., 0])
-        np.testing.assert_array_equal(
-            shaded(frame, animation, 1, Color.SKY, Color.STEEL), second[row, column, 0, ..., 0])
-
-
-def test_maps_shade_the_channels_of_a_group():
-    animation = animate(convolution((3, 3), 2, channels=(4, 2), groups=2))
-    frames = draw(animation)
-    assert len(frames) == 2 * 4 + 1
-    for number, maps in ((0, [True, True, False, False]), (4, [False, False, True, True])):
-        touched = [shaded(frames[number], animation, 0, Color.BLUE, Color.NAVY, channel).any() for channel in range(4)]
-        assert touched == maps
+    assert_shows(animation, frames[12:-1], made, through.reshape(48, 4, 3), second)
 
 
 def test_border_and_zeros_look_like_neither_input_nor_paper():
     animation = animate(transposed_convolution((2, 2), 3, 2))
-    layout, frame = animations._layout(animation), draw(animation)[-1]
-    border, zero = layout.box(0, 0, 0, 0), layout.box(0, 0, 2, 3)
-    assert color_of(frame, border) == RGB[Color.WHITE]
-    assert color_of(frame, zero) == RGB[Color.PALE]
-    edge = [frame.getpixel((x, border[1] + layout.pitch // 20)) for x in range(border[0], border[2])]
-    changes = sum(a != b for a, b in zip(edge, edge[1:]))
-    assert Color.GREY in edge and changes >= 6  # dashes
-    assert frame.getpixel(((zero[0] + zero[2]) // 2, (zero[1] + zero[3]) // 2)) == Color.INK  # the dot
+    layout, frame = lay_out(animation), np.array(draw(animation)[-1])
+    pitch, sheet = layout.pitch, layout.sheets[0]
+    border, zero = (frame[sheet.top + row * pitch :, sheet.left + column * pitch :][:pitch, :pitch]
+                    for row, column in ((0, 0), (2, 3)))
+    assert (border[pitch // 4, pitch // 4], zero[pitch // 4, pitch // 4]) == (Color.WHITE, Color.PALE)
+    for tile in (border, border[::-1], border.T, border.T[::-1]):
+        edge = tile[pitch // 20]
+        assert Color.GREY in edge and np.count_nonzero(np.diff(edge)) >= 6  # dashes
+    assert zero[pitch // 2, pitch // 2] == Color.INK  # the dot
 
 
 def test_rows_leave_steps_out_and_fill_in_what_was_made():
     animation = animate(convolution((6, 5), 3), rows=(0, 3))
     frames = draw(animation)
     assert len(frames) == 2 * 3 + 1
-    made = (colors_on(frames[3], animation, 1) == RGB[Color.CYAN]).all(-1)
-    assert made.sum(1).tolist() == [3, 3, 3, 0]
+    assert (colors_on(frames[3], animation, 1) == Color.CYAN).sum(1).tolist() == [3, 3, 3, 0]
 
 
 def test_a_still_is_drawn_larger():
     animation = animate(SMALL)
     small, large = still(animation, 1), still(animation, 1, scale=3)
     assert small.tobytes() == draw(animation)[1].tobytes()
+    assert still(animation, -1).tobytes() == draw(animation)[-1].tobytes()
     assert large.width == 3 * small.width
-    layout = animations._layout(animation._replace(width=1200))
-    assert color_of(large, layout.box(0, 0, 0, 0)) == RGB[Color.BLUE]
-    assert color_of(large, layout.box(0, 0, 0, 1)) == RGB[Color.NAVY]
+    assert colors_on(large, animation._replace(width=1200), 0)[0].tolist() == [
+        Color.BLUE, Color.NAVY, Color.NAVY, Color.NAVY]
 
 
 # ---- numbers -----------------------------------------------------------------------------------------------------
@@ -492,33 +413,25 @@ def worked_out(lines):
 
 @examples(40)
 @given(parameters(), st.sampled_from([convolution, transposed_convolution]))
-def test_sums_come_out_as_in_keras(p, make):
+def test_sums_come_out(p, make):
     try:
         operation = make(**p)
     except InputError:
         assume(False)
     numbers = example_numbers(operation)
-    animation = animate(operation, numbers=numbers, width=1500)
-    assume(make is convolution or p["padding"] in ("valid", "same"))
-    if make is convolution:
-        expected = keras_convolution(p, numbers.weights[0])(numbers.values[None].astype(np.float32))
-    else:
-        layer = of_rank("Conv{}DTranspose", len(p["size"]))(
-            p["channels"][1], reach(p), strides=p["stride"], padding=p["padding"], use_bias=False)
-        expected = run_layer(layer, numbers.values[None].astype(np.float32),
-                             with_holes(numbers.weights[0], p["dilation"]))
-    in_order = np.moveaxis(expected.numpy()[0], -1, 0).ravel()  # a map after the other
-    pairs = [worked_out(lines) for lines in animations._layout(animation).sums]
-    assert pairs == [(value, value) for value in in_order]
+    steps = lay_out(animate(operation, numbers=numbers, width=1500)).steps
+    expected = apply(operation, numbers.values, numbers.weights[0]).ravel()
+    assert [worked_out(step.sums) for step in steps] == [(value, value) for value in expected]
 
 
 def test_sums_of_a_pooling_leave_the_border_out():
-    values = np.arange(1, 10).reshape(3, 3)
-    mean = animations._layout(animate(average_pooling((3, 3), 2, padding="same"), numbers=Numbers(values)))
-    assert mean.sums == [["1 + 2", "4 + 5", "divided by 4  =  3"], ["3", "6", "divided by 2  =  4.5"],
-                         ["7 + 8", "", "divided by 2  =  7.5"], ["9", "", "divided by 1  =  9"]]
-    largest = animations._layout(animate(max_pooling((3,), 2, padding="same"), numbers=Numbers([7, 8, 9])))
-    assert largest.sums == [["7   8", "largest  =  8"], ["9", "largest  =  9"]]
+    def sums(operation, values):
+        return [step.sums for step in lay_out(animate(operation, numbers=Numbers(values))).steps]
+
+    assert sums(average_pooling((3, 3), 2, padding="same"), np.arange(1, 10).reshape(3, 3)) == [
+        ["1 + 2", "4 + 5", "divided by 4  =  3"], ["3", "6", "divided by 2  =  4.5"],
+        ["7 + 8", "", "divided by 2  =  7.5"], ["9", "", "divided by 1  =  9"]]
+    assert sums(max_pooling(3, 2, padding="same"), [7, 8, 9]) == [["7   8", "largest  =  8"], ["9", "largest  =  9"]]
 
 
 def test_numbers_in_cells_are_those_of_the_arithmetic():
@@ -526,14 +439,14 @@ def test_numbers_in_cells_are_those_of_the_arithmetic():
     operation = convolution((3, 5), 2, padding=(1, 0))
     values, weights = np.arange(15).reshape(3, 5) ** 2 % 4, np.array([[1, 1], [2, 3]])
     animation = animate(operation, numbers=Numbers(values, [weights]))
-    layout, frames = animations._layout(animation), draw(animation)
+    layout, frames = lay_out(animation), draw(animation)
     looks = {}
 
     def look(key, frame, sheet, row, column):
-        left, top, right, bottom = layout.box(sheet, 0, row, column)
+        left, top, right, bottom = layout.box(layout.sheets[sheet], ([row], [column]))
         edge = layout.pitch // 8  # the window's outline
         inner = frames[frame].crop((left + edge, top + edge, right - edge, bottom - edge))
-        looks.setdefault((sheet, *key), set()).add(inner.convert("RGB").tobytes())
+        looks.setdefault((sheet, *key), set()).add(inner.tobytes())
 
     for (row, column), number in np.ndenumerate(values):
         look((number,), -1, 0, row + 1, column)
@@ -568,13 +481,12 @@ TO_TELL_APART = [
     (Color.WHITE, Color.SHADE), (Color.PALE, Color.SHADE), (Color.PALE, Color.BLUE), (Color.SHADE, Color.NAVY),
     (Color.BLUE, Color.CYAN), (Color.BLUE, Color.SKY), (Color.SHADE, Color.STEEL), (Color.WHITE, Color.SKY),
 ]
-OUTLINED = [Color.WHITE, Color.PALE, Color.SHADE, Color.BLUE, Color.NAVY, Color.SKY, Color.STEEL, Color.CYAN,
-            Color.TEAL]
+OUTLINED = set(sum(TO_TELL_APART, ()))
 
 
 def lab(color, sight=SIGHT["all colours"]):
     """CIE L*a*b* of a palette colour as somebody sees it."""
-    srgb = np.array(RGB[color]) / 255
+    srgb = np.array(color.rgb) / 255
     linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
     xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]) @ (
         np.clip(sight @ linear, 0, 1))
@@ -620,7 +532,7 @@ def test_a_file_in_gif_is_what_the_table_makes(name):
     frames, durations = decoded(data)
     assert_same_frames(frames, draw(FILES[name]))
     milliseconds = FILES[name].milliseconds
-    assert durations == [milliseconds] * (len(frames) - 1) + [animations.HOLD * milliseconds]
+    assert durations == [milliseconds] * (len(frames) - 1) + [HOLD * milliseconds]
     assert len(data) < 150_000
     assert Image.open(io.BytesIO(data)).info["loop"] == 0
 
@@ -633,47 +545,67 @@ def test_no_other_files_are_in_gif():
 def test_at_200_pixels_every_cell_has_its_colour(name):
     """Reduced as a browser does it, a cell still looks most like what it stands for."""
     animation = FILES[name]
-    frame = draw(animation)[len(animation.stages[-1].axes[1].places) // 2]
-    small = frame.convert("RGB").resize((200, round(frame.height * 200 / frame.width)), Image.Resampling.BOX)
-    part, layout = 200 / frame.width, animations._layout(animation)
+    frame = still(animation, len(animation.stages[-1].axes[1].places) // 2)
+    small = np.array(frame.convert("RGB").resize((200, frame.height // 2), Image.Resampling.BOX))
+    layout = lay_out(animation)
     fills = [Color.WHITE, Color.BLUE, Color.NAVY, Color.SKY, Color.STEEL, Color.CYAN, Color.TEAL]
-    for sheet, grid in enumerate(layout.sheets):
-        rows, columns = (np.flatnonzero(cells >= 0) for cells in grid.cells)
-        for row in rows:
-            for column in columns:
-                left, top, right, bottom = layout.box(sheet, 0, row, column)
-                # A point near the upper left, where no number stands; in small cells the middle.
-                share = 0.25 if layout.pitch > 24 else 0.5
-                pixel = np.array(small.getpixel((int((left + share * (right - left)) * part),
-                                                 int((top + share * (bottom - top)) * part))))
-                place = (left + (right - left) // 4, top + (bottom - top) // 4)
-                distances = [np.abs(pixel - RGB[fill]).sum() for fill in fills]
-                assert fills[int(np.argmin(distances))] == frame.getpixel(place), (sheet, row, column)
+    for number, sheet in enumerate(layout.sheets):
+        rows, columns = (np.flatnonzero(cells >= 0) * layout.pitch for cells in sheet.cells)
+        # A point near the upper left, where no number stands; in small cells the middle.
+        inside = layout.pitch // (4 if layout.pitch > 24 else 2)
+        pixels = small[np.ix_((sheet.top + rows + inside) * small.shape[0] // frame.height,
+                              (sheet.left + columns + inside) * 200 // frame.width)]
+        distances = [np.abs(pixels - np.array(fill.rgb)).sum(-1) for fill in fills]
+        np.testing.assert_array_equal(np.array(fills)[np.argmin(distances, 0)], colors_on(frame, animation, number))
 
 
-def test_the_command_makes_the_same_bytes_again(tmp_path, capsys):
-    assert animations.main(["--out", str(tmp_path / "one")]) == 0
-    assert len(capsys.readouterr().out.splitlines()) == len(FILES)
+def test_the_command_makes_the_same_bytes_again(tmp_path):
+    (tmp_path / "mine.txt").write_text("kept")
     environment = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-m", "dcgan_lib.animations", "--out", tmp_path / "two"],
+    done = subprocess.run([sys.executable, "-m", "dcgan_lib.animations", "--out", tmp_path],
                           env=environment, cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
-    for folder in ("one", "two"):
-        assert sorted(path.stem for path in (tmp_path / folder).iterdir()) == sorted(FILES)
-    for name in FILES:
-        assert (tmp_path / "one" / f"{name}.gif").read_bytes() == (tmp_path / "two" / f"{name}.gif").read_bytes()
+    assert [line.split("  ")[0] for line in done.stdout.splitlines()] == [str(tmp_path / f"{n}.gif") for n in FILES]
+    assert {path.name for path in tmp_path.iterdir()} == {"mine.txt", *(f"{name}.gif" for name in FILES)}
+    for name in ("padding_strides_odd", "transposed_numbers"):
+        assert (tmp_path / f"{name}.gif").read_bytes() == gif(FILES[name])
 
 
-def test_the_command_s_errors_are_one_line_and_code_2(tmp_path, capsys):
-    (tmp_path / "file").write_text("")
-    assert animations.main(["--out", str(tmp_path / "file")]) == 2
-    message = capsys.readouterr().err
-    assert message.count("\n") == 1 and "name another --out" in message
-    with pytest.raises(SystemExit) as caught:
-        animations.main(["--frames", "3"])
-    assert caught.value.code == 2
-    message = capsys.readouterr().err
-    assert message.count("\n") == 1 and "--help" in message
+def out_is_a_file(folder):
+    (folder / "out").write_text("mine")
+
+
+def a_folder_has_the_name(folder):
+    (folder / "out" / "dilation.gif" / "mine").mkdir(parents=True)
+
+
+@pytest.mark.parametrize("prepare, message", [(out_is_a_file, "out"), (a_folder_has_the_name, "dilation.gif")])
+def test_the_command_names_what_is_in_its_way(tmp_path, capsys, monkeypatch, prepare, message):
+    monkeypatch.setattr(command, "FILES", {"dilation": FILES["dilation"]})
+    prepare(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    assert command.main(["--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and message in error and ";" in error
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_the_command_refuses_an_unknown_option_in_one_line(capsys):
+    assert command.main(["--frames", "3"]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "--frames" in error and "--help" in error
+
+
+@pytest.mark.parametrize("end, code, message", [
+    (KeyboardInterrupt, 130, "dcgan_lib.animations: stopped"), (BrokenPipeError, 141, ""),
+])
+def test_the_command_ends_quietly_when_it_is_stopped(tmp_path, capsys, monkeypatch, end, code, message):
+    def stopped(*_):
+        raise end
+
+    monkeypatch.setattr(command, "save_gif", stopped)
+    assert command.main(["--out", str(tmp_path)]) == code
+    assert capsys.readouterr().err.strip() == message
 
 
 def test_it_loads_without_keras():
@@ -696,6 +628,38 @@ def test_saved_and_shown_are_the_same_frames(tmp_path):
     assert_same_frames(decoded(shown.data)[0], draw(animation))
     assert Image.open(io.BytesIO(shown.data)).info["loop"] == 0
     assert list(shown._repr_mimebundle_()[0]) == ["image/png"]  # of what is left out on GitHub this is none
+
+
+@pytest.mark.parametrize("save, name", [
+    (save_gif, "."), (save_gif, ""), (save_gif, "a.png"), (save_gif, "folder"), (save_gif, "folder.gif"),
+    (save_gif, "missing/a.gif"), (save_still, "."), (save_still, "a"), (save_still, "a.xyz"), (save_still, "a.xbm"),
+    (save_still, "a.mpo.psd"), (save_still, "folder.png"), (save_still, "missing/a.png"),
+])
+def test_a_path_that_cannot_be_is_refused_in_one_line(save, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("folder", "folder.gif", "folder.png"):
+        Path(folder).mkdir()
+    with pytest.raises(InputError, match="; (let it|give)") as caught:
+        save(animate(SMALL), name)
+    assert "\n" not in str(caught.value)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["folder", "folder.gif", "folder.png"]
+
+
+@pytest.mark.parametrize("name, form", [
+    ("a.jpg", "JPEG"), ("a.JPEG", "JPEG"), ("a.png", "PNG"), ("a.gif", "GIF"), ("a.bmp", "BMP"), ("a.tif", "TIFF"),
+])
+def test_a_still_has_the_format_that_its_name_says(name, form, tmp_path):
+    save_still(animate(SMALL), tmp_path / name, frame=1)
+    with Image.open(tmp_path / name) as image:
+        assert image.format == form
+        difference = np.subtract(image.convert("RGB"), still(animate(SMALL), 1).convert("RGB"), dtype=np.float64)
+    assert np.abs(difference).mean() < 3  # of 255: a JPEG is not exact
+
+
+def test_the_longest_frames_can_be_written():
+    animation = animate(SMALL, milliseconds=20_000)
+    for data in (gif(animation), show(animation).data):
+        assert decoded(data)[1] == [20_000] * 4 + [60_000]
 
 
 def test_a_slider_holds_every_frame():

@@ -1,6 +1,10 @@
 """What watches a training, without the command line around it."""
 
+import contextlib
 import io
+import os
+import threading
+import types
 
 import numpy as np
 import pytest
@@ -9,7 +13,7 @@ from PIL import Image
 from dcgan_lib import callbacks, models
 from dcgan_lib.backend import keras
 from dcgan_lib.data import batches
-from dcgan_lib.files import InputError, whole_file
+from dcgan_lib.errors import InputError
 from dcgan_lib.training import GAN
 
 
@@ -81,15 +85,101 @@ def test_checkpoint_never_keeps_weights_that_are_not_finite(digits, tmp_path):
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-def test_file_is_written_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "a.txt"
-    path.write_text("old")
-    with pytest.raises(RuntimeError):
-        with whole_file(path) as temporary:
-            temporary.write_text("half")
-            raise RuntimeError
-    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
-    with whole_file(path) as temporary:
-        temporary.write_text("new")
-        assert path.read_text() == "old"
-    assert path.read_text() == "new" and list(tmp_path.iterdir()) == [path]
+def test_checkpoint_by_time_never_takes_more_than_a_tenth_of_it(tmp_path, monkeypatch):
+    clock, saved = [0.0], []
+    monkeypatch.setattr(callbacks.time, "monotonic", lambda: clock[0])
+
+    class Model:
+        step = 0
+
+    def save(gan, folder):
+        saved.append(gan.step)
+        clock[0] += 4  # seconds
+
+    monkeypatch.setattr(callbacks, "save_checkpoint", save)
+    checkpoint = callbacks.Checkpoint(tmp_path, callbacks.LossHistory(), every=10, seconds=60)
+    checkpoint.set_model(Model)
+    checkpoint.on_train_begin()
+    for step in range(1, 101):
+        Model.step = step
+        clock[0] += 1.5 if step <= 50 else 20
+        checkpoint.on_train_batch_end(step - 1)
+    # The first steps are too fast for one every 10; later ones so slow that 60 s are over before the tenth.
+    assert saved[:3] == [0, 30, 52] and np.diff(saved[3:]).max() == 4 and min(np.diff(saved[3:])) >= 3
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_status_line_shows_the_longest_text_that_fits(monkeypatch):
+    for columns, shown in ((80, "a" * 79), (79, "b" * 40), (40, "c" * 20), (15, "c" * 14)):
+        terminal = Terminal()
+        monkeypatch.setattr(callbacks.sys, "stdout", terminal)
+        monkeypatch.setattr(callbacks, "_columns", lambda columns=columns: columns)
+        callbacks.StatusLine(10).show(3, "a" * 79, "b" * 40, "c" * 20)
+        assert terminal.getvalue().rstrip(" ") == f"\r{shown}" and len(terminal.getvalue()) == columns
+
+
+def test_status_line_is_drawn_ten_times_a_second_at_most(monkeypatch):
+    terminal, clock = Terminal(), [0.0]
+    monkeypatch.setattr(callbacks.sys, "stdout", terminal)
+    monkeypatch.setattr(callbacks.time, "monotonic", lambda: clock[0])
+    line = callbacks.StatusLine(100)
+    for step in range(1, 101):
+        clock[0] += 0.03
+        line.show(step, f"{step}")
+    shown = terminal.getvalue()
+    assert shown.count("\r") == 26 and shown.count("\n") == 1 and shown.rstrip().endswith("100")
+
+
+def test_elsewhere_than_in_a_terminal_there_are_twenty_lines(capsys):
+    line = callbacks.StatusLine(1200, first=200)
+    for step in range(201, 1201):
+        line.show(step, f"step {step}", "short")
+    line.end()
+    assert capsys.readouterr().out.splitlines() == [f"step {step}" for step in range(250, 1201, 50)]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals")
+@pytest.mark.parametrize("columns, text", [
+    (120, "step 1200/1200 [############] 240 s, 0 s left, d_loss 0.5123, g_loss 11.4321"),
+    (80, "step 1200/1200 [############] 240 s, 0 s left, d_loss 0.5123, g_loss 11.4321"),
+    (40, "1200/1200 0 s left, d 0.51, g 11.43"),
+    (20, "1200/1200 0 s left,"),
+])
+def test_progress_keeps_to_one_line_in_a_terminal(columns, text, monkeypatch):
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    screen, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    clock, shown = [0.0], []
+    monkeypatch.setattr(callbacks.time, "monotonic", lambda: clock[0])
+
+    def read():
+        with contextlib.suppress(OSError):  # the terminal was closed
+            while part := os.read(screen, 4096):
+                shown.append(part)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    progress = callbacks.Progress(1200)
+    progress.set_model(types.SimpleNamespace(step=0))
+    with open(terminal, "w") as stream:
+        monkeypatch.setattr(callbacks.sys, "stdout", stream)
+        progress.on_train_begin()
+        for step in range(1, 1201):
+            progress.model.step, clock[0] = step, 0.2 * step
+            progress.on_train_batch_end(step - 1, {"d_loss": 0.5123, "g_loss": 11.4321})
+        print("|", flush=True)
+        monkeypatch.undo()
+    reader.join(20)
+    os.close(screen)
+    lines = b"".join(shown).decode().split("\n")
+    drawn = lines[0].rstrip("\r").split("\r")[1:]
+    assert [line.strip() for line in lines] == [lines[0].strip(), "|", ""], "one line, and what came after it"
+    assert len(drawn) == 1200 and {len(line) for line in drawn} == {columns - 1} and drawn[-1].strip() == text

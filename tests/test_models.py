@@ -5,7 +5,9 @@ import pytest
 
 from dcgan_lib import models
 from dcgan_lib.backend import keras
-from dcgan_lib.files import InputError
+from dcgan_lib.errors import InputError
+from dcgan_lib.files import ASSETS
+from dcgan_lib.runs import load_weights
 
 
 def table(model):
@@ -101,3 +103,18 @@ def test_sizes_that_no_network_has(size, channels):
     for build in (models.dcgan_generator, models.dcgan_discriminator):
         with pytest.raises(InputError, match="no network here makes images of .*; choose"):
             build(size, channels)
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_shipped_weights_fit_under_every_policy_and_outputs_are_float32(policy):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        g, d = models.dcgan_generator(width=64), models.dcgan_discriminator(width=64)
+        pairs = g, d, models.generator_model(), models.discriminator_model()
+    finally:
+        keras.config.set_dtype_policy(before)
+    load_weights(g, ASSETS / "generator.weights.h5")
+    load_weights(d, ASSETS / "discriminator.weights.h5")
+    assert [model.outputs[0].dtype for model in pairs] == ["float32"] * 4
+    assert {weight.dtype for model in pairs for weight in model.weights} == {"float32"}

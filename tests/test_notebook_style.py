@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from notebook_tools import NOTEBOOKS, REPOSITORY, ROOT, SETUP, committed_form, navigation
+from notebook_tools import ADDRESSES, NOTEBOOKS, REPOSITORY, ROOT, SETUP, committed_form, navigation, with_address
 
 # Words that must not appear in the text, and the one that stands for the thing. A code span may name them.
 JAPANESE_TERMS = {
@@ -52,6 +52,7 @@ FENCE = re.compile(r"```.*?```", re.S)
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 PICTURE = re.compile(r"!\[[^\]]*\]\(([^)\s]+)\)|<img[^>]*src=\"([^\"]+)\"")
 FORMULA = re.compile(r"\$\$.+?\$\$|\$[^$\n]+\$", re.S)
+ONE_MACHINE = re.compile(r"(?<![\w.:/])/(home|root|Users|tmp|work|content|var|mnt)/|[A-Z]:\\\\")
 KANA_OR_KANJI = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 
 
@@ -199,7 +200,7 @@ def test_no_path_of_one_machine(path):
             continue
         outputs = json.dumps([output.get("text") for output in cell.get("outputs", [])])
         for text in (source(cell), outputs):
-            assert not re.search(r"(?<![\w.:/])/(home|root|Users|tmp|work|content|var|mnt)/|[A-Z]:\\\\", text), cell["id"]
+            assert not ONE_MACHINE.search(text), cell["id"]
 
 
 @each_notebook
@@ -218,8 +219,10 @@ def test_outputs_are_compared_but_for_named_reasons(path):
 def test_the_address_stands_in_one_place():
     account_and_name = REPOSITORY.removeprefix("https://github.com/")
     assert re.fullmatch(r"[\w.-]+/[\w.-]+", account_and_name)
+    for path in ADDRESSES:
+        assert path.read_text("utf-8") == with_address(path), f"{path.name}: run: python tests/notebook_tools.py"
     name = account_and_name.split("/")[1]
-    texts = [ROOT / "README.md", *NOTEBOOKS, *(ROOT / "dcgan_lib").glob("*.py")]
+    texts = [*ADDRESSES, ROOT / "CONTRIBUTING.md", *NOTEBOOKS, *(ROOT / "dcgan_lib").rglob("*.py")]
     for path in texts:
         for found in re.findall(rf"github(?:\.com)?/([\w.-]+/{re.escape(name)})\b", path.read_text("utf-8")):
             assert found == account_and_name, path

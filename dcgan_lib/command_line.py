@@ -1,0 +1,398 @@
+"""The command line: ``python -m dcgan_lib`` or ``dcgan``.
+
+What belongs here: arguments and messages. Nothing that a notebook would want.
+"""
+
+# What needs TensorFlow is imported where it is used, so that a wrong argument is refused at once.
+import argparse
+import math
+import secrets
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import fields
+from pathlib import Path
+
+from .errors import InputError, Parser, run_program
+from .files import ASSETS, expand, whole_file
+
+OUT = "out"
+DEFAULT_COUNT = 128  # images that `generate` makes, as in the source
+DEFAULT_MEASURED = 5000  # images that `measure` makes: half of MNIST's test images stand against them
+FEWEST_MEASURED = 2000  # twice a subset of the kernel distance
+CHECKPOINT_STEPS, CHECKPOINT_SECONDS = 100, 30
+
+
+# ---- arguments ---------------------------------------------------------------------------------------------------
+
+
+def _whole_number(least: int, most: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        with suppress(ValueError):
+            if least <= int(text) <= most:
+                return int(text)
+        raise argparse.ArgumentTypeError(f"must be a whole number of {least} or more" + (
+            f", at most {most}" if most < 10**12 else "") + f", not {text!r}")
+
+    return number
+
+
+_count = _whole_number(1, 10**12)
+
+
+def _rate(text: str) -> float:
+    with suppress(ValueError):
+        if 0 < float(text) < math.inf:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
+
+
+def get_args(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line. What is not given is ``None``.
+
+    Raises:
+        InputError: an argument is unknown or has a value that it cannot have.
+    """
+    parser = Parser(prog="dcgan", description="Train a DCGAN, generate images with it, and measure how good they are.",
+                    allow_abbrev=False)
+    parser.add_argument("--mode", required=True, choices=("train", "generate", "measure"))
+    parser.add_argument("--batch_size", type=_count, metavar="N",
+                        help="train: images in a batch (64); "
+                             f"generate: how many images ({DEFAULT_COUNT}); measure: the same ({DEFAULT_MEASURED})")
+    parser.add_argument("--nice", action="store_true", default=None,
+                        help="generate, measure: 20 times as many, of which the discriminator's best 5 %% are kept")
+    parser.add_argument("--path", help="train: a folder of images, or an .npz file of MNIST (MNIST); "
+                                       "measure: such a file")
+    parser.add_argument("--model", choices=("original", "dcgan"), help="the source's networks or the paper's (dcgan)")
+    parser.add_argument("--loop", choices=("source", "fit"), help="train: the source's loop or Keras's fit (fit)")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--epochs", type=_count, metavar="N", help="train: times through all images")
+    length.add_argument("--steps", type=_count, metavar="N", help="train: batches (1200)")
+    parser.add_argument("--image_size", type=int, metavar="N",
+                        help="28, 32, 64 or 128 (MNIST: 28, a folder: 32; original: 28)")
+    parser.add_argument("--width", type=_whole_number(1, 4096), metavar="N",
+                        help="dcgan: channels of the hidden layer next to the image (32; the paper: 128)")
+    parser.add_argument("--learning_rate", type=_rate, metavar="X",
+                        help="train: of both optimizers (dcgan: Adam 0.001; original: SGD 0.0005)")
+    parser.add_argument("--seed", type=_whole_number(0, 2**32 - 1), metavar="N",
+                        help="train, measure: 0; generate: a new one each time")
+    parser.add_argument("--out", metavar="DIR", help=f"where all files go ({OUT}/)")
+    parser.add_argument("--resume", action="store_true", default=None, help="train: go on with the run in --out")
+    args = parser.parse_args(arguments)
+    others = {
+        "train": ("nice",),
+        "generate": ("path", "loop", "epochs", "steps", "learning_rate", "resume"),
+        "measure": ("loop", "epochs", "steps", "learning_rate", "resume"),
+    }
+    for name in others[args.mode]:
+        if getattr(args, name) is not None:
+            raise InputError(f"--{name} does not go with --mode {args.mode}; leave it out")
+    # A folder that was named must be there when its weights are asked for: it may be a slip of the pen.
+    if args.mode != "train" and args.out and not expand(args.out, "--out").is_dir():
+        raise InputError(f"--out {args.out}: there is no such folder; see whether the name is right, or make it first")
+    args.out = expand(OUT if args.out is None else args.out, "--out")
+    if args.path is not None:
+        expand(args.path, "--path")
+    return args
+
+
+# ---- train -------------------------------------------------------------------------------------------------------
+
+
+def train(args: argparse.Namespace) -> None:
+    """Train in ``args.out`` and leave weights, losses, samples and the animation there."""
+    from .runs import Run, check_unused, claimed
+
+    with claimed(args.out):
+        if args.resume:
+            if not (args.out / "run.json").exists():
+                raise InputError(f"{args.out}: there is no run to resume here; leave out --resume to start one")
+            run = _agreeing(Run.read(args.out), args, ("steps", "epochs", "path"))
+        else:
+            check_unused(args.out)
+            run = _new_run(args)
+        found = _images(run, args)
+        gan, losses = _gan_and_losses(run, args)
+        _train(run, args, found, gan, losses)
+
+
+def _new_run(args: argparse.Namespace):
+    from .runs import Run
+
+    original = args.model == "original"
+    given = {field.name: getattr(args, field.name, None) for field in fields(Run)}
+    run = Run(**{name: value for name, value in given.items() if value is not None})
+    if args.learning_rate is None and original:
+        run.learning_rate = 0.0005
+    if args.image_size is None and run.trains_on_folder() and not original:
+        run.image_size = 32
+    sizes = (28,) if original else (28, 32, 64, 128)
+    if run.image_size not in sizes:
+        choice = " or ".join(map(str, sizes))
+        raise InputError(f"--image_size {run.image_size}: the {run.model} networks have no such size; give {choice}")
+    _check_width(run, args)
+    return run
+
+
+def _check_width(run, args: argparse.Namespace) -> None:
+    if run.model == "original" and args.width is not None:
+        raise InputError("--width does not go with the original networks; leave it out")
+
+
+def _agreeing(run, args: argparse.Namespace, free: tuple[str, ...]):
+    """``run``, if no argument contradicts it but the ``free`` ones."""
+    for field in fields(run):
+        given, has = getattr(args, field.name, None), getattr(run, field.name)
+        if given is not None and given != has and field.name not in free:
+            raise InputError(f"--{field.name} {given}: the run in {args.out} has {has}; leave it out, or name another "
+                             "--out")
+    _check_width(run, args)
+    return run
+
+
+def _images(run, args: argparse.Namespace):
+    """The images of the run, which then names them; they are those it was begun with."""
+    from . import callbacks, data, folders
+
+    resumed_path, run.path = run.path, args.path or run.path
+    if run.trains_on_folder():
+        line = None
+
+        def report(done: int, count: int) -> None:
+            nonlocal line
+            line = line or callbacks.StatusLine(count)
+            line.show(done, f"reading   {done:,} of {count:,} images")
+
+        found = folders.load_folder(run.path, run.image_size, 1 if run.model == "original" else None, report)
+    else:
+        same = args.resume and run.path == resumed_path
+        found = data.load_mnist(run.path, run.image_size, (run.origin or None) if same else None)
+    _print_left_out(found)
+    count, height, width, channels = found.images.shape
+    if args.resume and run.fingerprint != found.fingerprint():
+        then = f"{run.images:,} images" if run.images else "others"
+        raise InputError(f"{args.out}: this run was trained on {then} ({run.data}), and these are {count:,} that are "
+                         f"not the same ({found.source}); bring them back as they were and name them with --path, or "
+                         "start a new run in another --out")
+    run.data, run.origin, run.images, run.channels = found.source, found.origin, count, channels
+    run.fingerprint = found.fingerprint()
+    run.path = str(expand(run.path, "--path").resolve()) if run.path else None
+    print(f"data      {_one_line(run.data)}: {count:,} images, {height} x {width} x {channels}")
+    return found
+
+
+def _print_left_out(found) -> None:
+    shown = 10
+    for line in found.left_out[:shown]:
+        print(f"left out  {_one_line(line)}")
+    if len(found.left_out) > shown:
+        print(f"left out  {len(found.left_out) - shown:,} more")
+
+
+def _gan_and_losses(run, args: argparse.Namespace):
+    """The networks with their optimizers, and the losses so far: new, or as the last checkpoint kept them."""
+    from . import callbacks, runs, training
+    from .backend import keras, tf
+
+    tf.config.experimental.enable_op_determinism()  # the same seed, the same losses, on a GPU too
+    keras.utils.set_random_seed(run.seed)
+    gan = training.GAN(*run.networks(), seed=run.seed)
+    gan.compile(run.optimizer(), run.optimizer())
+    losses = callbacks.LossHistory()
+    checkpoint = args.out / runs.CHECKPOINT
+    if args.resume and checkpoint.exists():  # there is none yet where the run was killed at its very start
+        runs.load_weights(gan, checkpoint)
+        losses.load(args.out / runs.LOSSES, gan.step)
+    sizes = " and ".join(f"{network.count_params():,}" for network in (gan.generator, gan.discriminator))
+    print(f"networks  {run.model}{'' if run.model == 'original' else f', width {run.width}'}: {sizes} parameters")
+    return gan, losses
+
+
+def _train(run, args: argparse.Namespace, found, gan, losses) -> None:
+    from . import callbacks, data, training
+
+    batches = data.batches(found.images, run.batch_size, run.seed, gan.step, shuffle=run.loop == "fit")
+    steps_per_epoch = len(found.images) // run.batch_size
+    if args.epochs or args.steps:
+        steps = args.epochs * steps_per_epoch if args.epochs else args.steps
+        if steps != run.steps or not args.resume:
+            run.steps, run.sample_every = steps, max(1, steps // 50)
+    live = callbacks.LiveSamples(losses, every=run.sample_every, folder=args.out)
+    if run.steps <= gan.step:
+        live.finish(gan)  # the run may have been killed while it wrote the animation
+        print(f"{args.out}: has its {gan.step} steps already; give a larger --steps or --epochs to go on")
+        return
+    _print_training(run, gan.step, steps_per_epoch)
+    run.write(args.out)
+    checkpoint = callbacks.Checkpoint(args.out, losses, CHECKPOINT_STEPS, CHECKPOINT_SECONDS)
+    progress, stop = callbacks.Progress(run.steps), callbacks.StopOnRequest(checkpoint)
+    # The checkpoint comes before the pictures, so that a picture that cannot be written costs no step.
+    watchers = [losses, callbacks.StopAtNaN(), checkpoint, live, progress, stop]
+    try:
+        with _heeding_ctrl_c(stop):
+            if run.loop == "source":
+                training.train_like_source(gan, batches, run.steps - gan.step, watchers)
+            else:
+                gan.fit(batches, steps_per_epoch=run.steps - gan.step, shuffle=False, verbose=0, callbacks=watchers)
+    except FloatingPointError as error:
+        raise FloatingPointError(f"{error}; the weights of step {checkpoint.saved_step} are kept; a new run in another "
+                                 "--out with a lower --learning_rate may help") from None
+    finally:
+        progress.end()
+    print(f"written   {args.out}: generator.weights.h5, discriminator.weights.h5, losses.csv, samples/, "
+          "training_process.gif")
+
+
+def _print_training(run, step: int, steps_per_epoch: int) -> None:
+    from .backend import device_name
+
+    rate = f"{'SGD' if run.model == 'original' else 'Adam'} {run.learning_rate:g}"
+    print(f"device    {device_name()}")
+    print(f"training  loop {run.loop}, {rate}, batches of {run.batch_size}, seed {run.seed}: steps {step} to "
+          f"{run.steps} ({run.steps / steps_per_epoch:.3g} epochs)", flush=True)
+    if run.batch_size == 1:
+        print("note      batch normalization over one image takes away what is its own: a --batch_size of 16 or more "
+              "shows more", flush=True)
+
+
+@contextmanager
+def _heeding_ctrl_c(stop) -> Iterator[None]:
+    """Ctrl-C asks the training to stop after its step; a second one ends it at once."""
+
+    def ask(number: int, frame: object) -> None:
+        if stop.asked:
+            raise KeyboardInterrupt(f"stopped; go on from step {stop.checkpoint.saved_step} with --resume")
+        stop.asked = True
+
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        if before != signal.SIG_IGN:  # a shell's background job is not to hear of it
+            signal.signal(signal.SIGINT, ask)
+    except ValueError:  # not the main thread, which alone hears of it
+        before = signal.SIG_IGN
+    try:
+        yield
+    finally:
+        if before != signal.SIG_IGN:
+            signal.signal(signal.SIGINT, before)
+
+
+# ---- generate ----------------------------------------------------------------------------------------------------
+
+
+def generate(args: argparse.Namespace) -> None:
+    """Write ``generated_image.png``, or with ``--nice`` ``nice_generated_image.png``, into ``args.out``."""
+    folder, run = _weights_folder(args)
+    from . import data, pictures
+
+    seed = secrets.randbelow(2**32) if args.seed is None else args.seed
+    count = args.batch_size or DEFAULT_COUNT
+    images = _generated(folder, run, count, seed, args.nice)
+    path = args.out / ("nice_generated_image.png" if args.nice else "generated_image.png")
+    picture = pictures.combine_images(data.to_uint8(images))
+    args.out.mkdir(exist_ok=True)
+    with whole_file(path) as temporary:
+        temporary.write_bytes(pictures.png_bytes(picture))
+    print(f"written   {path}: {count:,} images{_best_of(count, args.nice)}, seed {seed}")
+
+
+def _generated(folder: Path, run, count: int, seed: int, nice: bool | None):
+    """Images from the weights in ``folder``: float32 (count, height, width, channels) in [-1, 1]."""
+    from . import generating, runs
+    from .backend import device_name
+
+    if nice:
+        generator, discriminator = runs.load_pair(folder, run)
+    else:
+        generator, _ = run.networks()
+        runs.load_weights(generator, folder / runs.WEIGHTS[0])
+    print(f"device    {device_name()}")
+    print(f"weights   {'the trained ones in assets/' if folder == ASSETS else folder} ({run.model})", flush=True)
+    if nice:
+        return generating.generate_nice_images(generator, discriminator, count, seed)
+    return generating.generate_images(generator, count, seed)
+
+
+def _best_of(count: int, nice: bool | None) -> str:
+    from .generating import NICE_FACTOR
+
+    return f", the best of {count * NICE_FACTOR:,} by the discriminator" if nice else ""
+
+
+def _weights_folder(args: argparse.Namespace):
+    """Where the weights are, ``--out`` or else ``assets/``, and what run they are from."""
+    from .runs import RUN_FILE, WEIGHTS, Run
+
+    folder = args.out if any((args.out / name).exists() for name in (RUN_FILE, *WEIGHTS)) else ASSETS
+    if folder == ASSETS and args.model == "original":
+        raise InputError(f"{args.out}: there are no weights of the original networks here, and none are shipped; "
+                         "train them with --mode train --model original")
+    if (folder / RUN_FILE).exists():
+        run = Run.read(folder)
+    else:
+        run = _new_run(argparse.Namespace(**{**vars(args), "batch_size": None, "seed": None}))
+    return folder, _agreeing(run, args, ("batch_size", "seed", "path"))
+
+
+# ---- measure -----------------------------------------------------------------------------------------------------
+
+
+def measure(args: argparse.Namespace) -> None:
+    """Print how near the digits of the weights in ``args.out`` come to real ones, as the judge in assets/ sees them."""
+    folder, run = _weights_folder(args)
+    if (run.image_size, run.channels) != (28, 1):
+        raise InputError(f"{folder}: makes images of {run.image_size} x {run.image_size} x {run.channels}, and the "
+                         "judge knows digits of 28 x 28 x 1; name the --out of another run")
+    from . import data, metrics
+
+    real = data.reference_digits(args.path)
+    most = len(real.images) // 2  # the other half shows how far real images are from real ones
+    if most < FEWEST_MEASURED:
+        raise InputError(f"{len(real.images)} real images are too few to measure; name a --path with "
+                         f"{2 * FEWEST_MEASURED:,} test images or more")
+    count, seed = args.batch_size or min(DEFAULT_MEASURED, most), args.seed or 0
+    if not FEWEST_MEASURED <= count <= most:
+        raise InputError(f"--batch_size {count}: measuring takes {FEWEST_MEASURED:,} to {most:,} images")
+    judge = metrics.load_judge()
+    print(f"data      {_one_line(real.source)}: {len(real.images):,} images")
+    seen = metrics.judge_images(judge, data.to_float(real.images))
+    print(f"judge     {(seen.digits == real.labels).mean():.2%} of these right", flush=True)
+    generated = _generated(folder, run, count, seed, args.nice)
+    print(f"measured  {count:,} images{_best_of(count, args.nice)}, seed {seed}, against {count:,} real ones\n")
+    _print_table(judge, seen, generated, seed)
+
+
+def _print_table(judge, seen, generated, seed: int) -> None:
+    """The generated images between real ones and noise, each against the first half of the real ones."""
+    import numpy as np
+
+    from . import metrics
+
+    count = len(generated)
+    print("           Frechet  kernel          density  coverage  entropy  how many of each digit, 0 to 9")
+    noise = np.random.default_rng(seed).uniform(-1, 1, generated.shape)
+    for name, others in (
+        ("real", seen.take(slice(count, 2 * count))),
+        ("generated", metrics.judge_images(judge, generated)),
+        ("noise", metrics.judge_images(judge, noise)),
+    ):
+        m = metrics.measure(seen.take(slice(count)), others)
+        print(f"{name:10} {m.frechet:7.2f} {m.kernel:7.3f} +- {m.kernel_deviation:5.3f} {m.density:8.3f} "
+              f"{m.coverage:9.3f} {m.entropy:8.3f}  {' '.join(map(str, m.counts))}", flush=True)
+
+
+# ---- main --------------------------------------------------------------------------------------------------------
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.splitlines())
+
+
+def _program(arguments: list[str] | None) -> None:
+    args = get_args(arguments)
+    {"train": train, "generate": generate, "measure": measure}[args.mode](args)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line. The exit codes are those of :func:`dcgan_lib.errors.run_program`."""
+    return run_program("dcgan", _program, arguments)

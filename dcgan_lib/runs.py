@@ -1,0 +1,258 @@
+"""A run's folder: what the run is made of, its weights, and how it is taken up again.
+
+What belongs here: ``run.json`` and the ``.weights.h5`` files, who may work in the folder, and what is left of a run
+that was killed. No messages but errors, and nothing of how a network learns.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import filelock
+import h5py
+import numpy as np
+
+from .backend import keras
+from .errors import InputError
+from .files import ASSETS, whole_file
+from .models import dcgan_discriminator, dcgan_generator, discriminator_model, generator_model
+from .training import GAN
+
+MODELS = ("original", "dcgan")
+LOOPS = ("source", "fit")
+MOST_WIDTH = 4096
+
+RUN_FILE = "run.json"
+WEIGHTS = ("generator.weights.h5", "discriminator.weights.h5")
+CHECKPOINT = "checkpoint.weights.h5"
+ANIMATION = "training_process.gif"
+LOSSES = "losses.csv"
+SAMPLES = "samples"
+LOCK = ".dcgan.lock"
+
+
+@dataclass
+class Run:
+    """What a run is made of, as ``run.json`` in its folder keeps it."""
+
+    model: str = "dcgan"
+    loop: str = "fit"
+    path: str | None = None
+    image_size: int = 28
+    channels: int = 1
+    # With this width, batch and rate the paper's pair shows digits within a minute on two CPU cores; the paper's own
+    # are 128, 128 and 0.0002.
+    width: int = 32
+    batch_size: int = 64
+    learning_rate: float = 0.001
+    seed: int = 0
+    steps: int = 1200
+    sample_every: int = 24
+    data: str = ""  # for people
+    origin: str = ""  # as `ImageSet.origin`
+    images: int = 0
+    fingerprint: int = 0
+
+    @classmethod
+    def read(cls, folder: Path) -> "Run":
+        """The run in ``folder``.
+
+        Raises:
+            InputError: there is no ``run.json``, or it holds what no run has.
+        """
+        path = folder / RUN_FILE
+        if not path.is_file():
+            raise InputError(f"{folder}: there is no run here (no {RUN_FILE}); name the folder of a run")
+        try:
+            run = cls(**json.loads(path.read_text("utf-8")))
+        except (OSError, ValueError, TypeError, RecursionError) as error:
+            raise InputError(f"{path}: is damaged ({error}); restore it, or name another --out") from None
+        for field in fields(run):
+            value = getattr(run, field.name)
+            if not run._may_be(field.name, field.type, value):
+                raise InputError(f"{path}: is damaged (no run has {field.name} {value!r}); restore it, or name another "
+                                 "--out")
+        return run
+
+    def _may_be(self, name: str, kind: type, value: object) -> bool:
+        ranges = {
+            "model": MODELS, "loop": LOOPS, "image_size": (28, 32, 64, 128), "channels": (1, 3),
+            "width": range(1, MOST_WIDTH + 1), "seed": range(2**32), "batch_size": range(1, 2**62),
+            "steps": range(1, 2**62), "sample_every": range(1, 2**62),
+        }
+        if kind is float:
+            return type(value) in (int, float) and value > 0 and math.isfinite(value)
+        return isinstance(value, kind) and type(value) is not bool and value in ranges.get(name, (value,))
+
+    def write(self, folder: Path) -> None:
+        with whole_file(folder / RUN_FILE) as temporary:
+            temporary.write_text(json.dumps(asdict(self), indent=1) + "\n", "utf-8")
+
+    def trains_on_folder(self) -> bool:
+        """Whether it is a folder of images that it trains on, and not MNIST."""
+        return self.path is not None and Path(self.path).suffix.lower() != ".npz"
+
+    def networks(self) -> tuple[keras.Sequential, keras.Sequential]:
+        """The generator and the discriminator, new."""
+        if self.model == "original":
+            return generator_model(), discriminator_model()
+        size = (self.image_size, self.channels, self.width)
+        return dcgan_generator(*size), dcgan_discriminator(*size)
+
+    def optimizer(self) -> keras.Optimizer:
+        """A new optimizer: the source's for its pair, the paper's for its own."""
+        if self.model == "original":
+            return keras.optimizers.SGD(self.learning_rate, momentum=0.9, nesterov=True)
+        return keras.optimizers.Adam(self.learning_rate, beta_1=0.5)
+
+
+# ---- weights -----------------------------------------------------------------------------------------------------
+
+
+def load_pair(folder: Path | str, run: Run | None = None) -> tuple[keras.Sequential, keras.Sequential]:
+    """The trained generator and discriminator of a run.
+
+    Args:
+        folder: with the weights, and with ``run.json`` where ``run`` is not given.
+    Raises:
+        InputError: one of the files is missing, damaged, or does not belong to the others.
+    """
+    folder = Path(folder)
+    pair = (run or Run.read(folder)).networks()
+    for network, name in zip(pair, WEIGHTS, strict=True):
+        load_weights(network, folder / name)
+    return pair
+
+
+def save_weights(model: keras.Model, path: Path) -> None:
+    """Write the weights of ``model``, and of its optimizers if it is a :class:`GAN`, as a ``.weights.h5`` file.
+
+    Raises:
+        OSError: there is no room, or the folder cannot be written to.
+        FloatingPointError: a weight is not a finite number; nothing is written.
+    """
+    variables = list(model.variables)
+    if isinstance(model, GAN):
+        variables += model.g_optimizer.variables + model.d_optimizer.variables
+    for variable in variables:
+        if not np.isfinite(variable.numpy()).all():
+            raise FloatingPointError(f"the weights {variable.path} are no longer finite")
+    # HDF5 takes the whole process down with it when the disk is full, so that there must be room before it begins.
+    size = sum(variable.numpy().nbytes + 4096 for variable in variables) + 2**16
+    with whole_file(path, size) as temporary:
+        model.save_weights(temporary)
+
+
+def load_weights(network: keras.Model, path: Path, remedy: str | None = None) -> None:
+    """Read ``path`` (a ``.weights.h5`` file) into ``network``.
+
+    Args:
+        remedy: what an error tells the user to do.
+    Raises:
+        InputError: the file is missing, damaged, not finite, or holds the weights of another network.
+    """
+    shipped = path.resolve().parent == ASSETS
+    remedy = remedy or ("restore the file that was shipped" if shipped else "train again or name another --out")
+    if not path.is_file():
+        raise InputError(f"{path}: there are no weights here; {remedy}")
+    shapes, finite = [], []
+
+    def look_at(name: str, item: h5py.Dataset | h5py.Group) -> None:
+        if isinstance(item, h5py.Dataset):
+            finite.append(np.isfinite(item[()]).all())
+            if "optimizer" not in name:
+                shapes.append(item.shape)
+
+    try:
+        with h5py.File(path) as file:
+            file.visititems(look_at)
+    except Exception:  # a broken file can raise nearly anything
+        raise InputError(f"{path}: is cut short or no file of weights; {remedy}") from None
+    # Keras passes over what a file has more than the network, so the shapes are compared first.
+    if sorted(shapes) != sorted(tuple(weight.shape) for weight in network.weights):
+        raise InputError(f"{path}: holds the weights of another network than this {network.name}; {remedy}")
+    if not all(finite):
+        raise InputError(f"{path}: holds weights that are not finite numbers, as after a training that broke down; "
+                         f"{remedy}")
+    try:
+        network.load_weights(path)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path}: cannot be read into this {network.name} ({reason}); {remedy}") from None
+
+
+def save_checkpoint(gan: GAN, folder: Path) -> None:
+    """Write both networks, each into a file of its own, and last :data:`CHECKPOINT`, where a resumed run starts.
+
+    Errors as in :func:`save_weights`.
+    """
+    for model, name in zip((gan.generator, gan.discriminator, gan), (*WEIGHTS, CHECKPOINT), strict=True):
+        save_weights(model, folder / name)
+
+
+# ---- the folder --------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Make ``folder`` if need be and keep every other run out of it until the block ends.
+
+    The lock dies with the process, so a killed run leaves none behind. Folders that were made here and have stayed
+    empty are taken away again.
+
+    Raises:
+        InputError: the folder cannot be written to, or a run is at work in it.
+    """
+    made = [one for one in (folder, *folder.parents) if not one.exists()]
+    lock = filelock.FileLock(folder / LOCK, timeout=3)  # seconds: a killed process may take one to be gone
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except filelock.Timeout:
+        raise InputError(f"{folder}: a run is at work here; wait for it, or name another --out") from None
+    except OSError as error:
+        _remove_empty(made)
+        raise InputError(f"{folder}: cannot be written to ({error.strerror}); name another --out") from None
+    try:
+        _remove_leftovers(folder)
+        yield
+    finally:
+        lock.release()
+        _remove_empty(made)
+
+
+def check_unused(folder: Path) -> None:
+    """Make sure that a new run in ``folder`` overwrites nothing.
+
+    Raises:
+        InputError: there is a run in it, or a file that bears the name of one of a run's.
+    """
+    if (folder / RUN_FILE).exists():
+        raise InputError(f"{folder}: has a run in it; go on with it by --resume, or name another --out")
+    for name in (*WEIGHTS, CHECKPOINT, LOSSES, ANIMATION):
+        if (folder / name).exists():
+            raise InputError(f"{folder / name}: would be overwritten; move it away, or name another --out")
+    for path in (folder / SAMPLES).glob("step_*.png"):
+        raise InputError(f"{path}: would be taken for this run's; move it away, or name another --out")
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Files of a run that was killed while it wrote: of its own names alone, and nowhere but where it writes."""
+    names = map(re.escape, (RUN_FILE, *WEIGHTS, CHECKPOINT, LOSSES, ANIMATION))
+    for place, name in ((folder, "|".join(names)), (folder / SAMPLES, r"step_\d+\.png")):
+        for path in place.iterdir() if place.is_dir() else ():
+            if re.fullmatch(rf"\.tmp\d+-({name})", path.name) and path.is_file() and not path.is_symlink():
+                path.unlink()
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    """Take away those that hold nothing but a lock; the innermost stands first."""
+    for folder in folders:
+        with suppress(OSError):
+            if all(entry.name == LOCK for entry in folder.iterdir()):
+                (folder / LOCK).unlink(missing_ok=True)
+                folder.rmdir()

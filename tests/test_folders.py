@@ -1,0 +1,320 @@
+"""A folder of images: what is taken for an image, and what becomes of it."""
+
+import os
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFile
+
+from dcgan_lib import data, folders
+from dcgan_lib.backend import keras
+from dcgan_lib.errors import InputError
+from dcgan_lib.models import dcgan_discriminator, dcgan_generator
+from dcgan_lib.training import GAN
+
+
+def save(folder, name, array, **options):
+    folder.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array).save(folder / name, **options)
+
+
+def test_folder_of_colour_images(tmp_path):
+    red = np.zeros((40, 60, 3), np.uint8)
+    red[..., 0] = 200
+    red[:, :8] = 255  # outside the middle square
+    save(tmp_path, "red.png", red)
+    save(tmp_path / "below", "grey.JPG", np.full((50, 30), 77, np.uint8))
+    (tmp_path / "notes.txt").write_text("no image")
+    found = folders.load_folder(tmp_path, 32)
+    assert found.images.shape == (2, 32, 32, 3) and found.images.dtype == np.uint8 and not found.left_out
+    means = sorted(found.images.mean(axis=(1, 2)).tolist())
+    assert means == [[77, 77, 77], [200, 0, 0]]
+    assert folders.load_folder(tmp_path, 28, channels=1).images.shape == (2, 28, 28, 1)
+
+
+def test_folder_of_grey_images_stays_grey(tmp_path):
+    save(tmp_path, "a.png", np.full((20, 20), 9, np.uint8))
+    assert folders.load_folder(tmp_path, 64).images.shape == (1, 64, 64, 1)
+
+
+def test_palettes_and_transparency(tmp_path):
+    save(tmp_path, "clear.png", np.zeros((8, 8, 4), np.uint8))
+    Image.fromarray(np.full((8, 8, 3), (10, 20, 30), np.uint8)).quantize(4).save(tmp_path / "palette.gif")
+    found = folders.load_folder(tmp_path, 32)
+    colours = sorted(tuple(image[0, 0]) for image in found.images)
+    assert colours == [(10, 20, 30), (255, 255, 255)]
+
+
+def test_grey_with_transparency_is_grey(tmp_path):
+    save(tmp_path, "half.png", np.full((8, 8, 2), (100, 51), np.uint8))
+    assert folders.load_folder(tmp_path, 28).images.shape == (1, 28, 28, 1)
+    assert (folders.load_folder(tmp_path, 28).images == 224).all(), "100 at 20 %, 255 at 80 %"
+
+
+def brightest(folder):
+    """Of each picture, in the order of their names; each was made with one level on black."""
+    found = folders.load_folder(folder, 28)
+    assert not found.left_out
+    return sorted(found.images.max(axis=(1, 2, 3)).tolist()), found.source.split(", ", 1)[-1]
+
+
+@pytest.mark.parametrize("ending, kind, levels, expected, note", [
+    ("png", np.uint16, (200, 255), [200, 255], "greys of 8 bits (greatest value 255)"),
+    ("png", np.uint16, (255, 256), [64, 64], "greys of 10 bits (greatest value 256)"),
+    ("png", np.uint16, (1023, 4095), [64, 255], "greys of 12 bits (greatest value 4095)"),
+    ("tif", np.uint16, (257 * 100, 65535), [100, 255], "greys of 16 bits (greatest value 65535)"),
+    ("tif", np.int32, (-70000, 2**24 - 1), [0, 255], "greys of 24 bits (greatest value 16777215)"),
+    ("tif", np.float32, (0.2, 1.0), [51, 255], "greys from 0 to 1 (greatest value 1)"),
+    ("tif", np.float32, (-0.5, 1.1), [0, 255], "greys from 0 to 1 (greatest value 1.10000002)"),
+    ("tif", np.float32, (51, 255), [51, 255], "greys of 8 bits (greatest value 255)"),
+    ("tif", np.float32, (np.nan, 4095), [0, 255], "greys of 12 bits (greatest value 4095)"),
+    ("tif", np.float32, (np.inf, 51), [51, 255], "greys of 8 bits (greatest value 51)"),
+])
+def test_deep_greys_have_one_scale_for_the_whole_folder(tmp_path, ending, kind, levels, expected, note):
+    for index, level in enumerate(levels):
+        picture = np.zeros((28, 28), kind)
+        picture[:14] = level
+        save(tmp_path, f"{index}.{ending}", picture)
+    found, told = brightest(tmp_path)
+    assert found == expected and note == told
+    save(tmp_path, "ordinary.png", np.full((28, 28), 7, np.uint8))
+    assert brightest(tmp_path)[0] == sorted([*expected, 7]), "8 bits stay as they are"
+
+
+def test_a_large_deep_picture_stays_small_in_memory(tmp_path):
+    picture = np.zeros((3000, 3000), np.uint16)
+    picture[:, 1500:] = 257 * 100
+    save(tmp_path, "large.png", picture)
+    save(tmp_path, "white.png", np.full((8, 8), 65535, np.uint16))
+    tracemalloc.start()
+    [large] = [image for image in folders.load_folder(tmp_path, 28).images if image.min() == 0]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 40e6, "bytes; the picture as float64 has 72 million"
+    assert (large[:, :12] == 0).all() and (large[:, 16:] == 100).all()
+
+
+def test_what_is_no_image_to_learn_from_is_not_taken_in(tmp_path):
+    grey = np.full((20, 20), 9, np.uint8)
+    for place in ("", ".thumbnails", "__MACOSX/pictures", "out/samples", "out", "samples"):
+        save(tmp_path / place, "a.png", grey)
+    for name in (".hidden.png", "._a.png", "generated_image.png", "nice_generated_image.png"):
+        save(tmp_path, name, grey)
+        save(tmp_path / "out", name, grey)
+    Image.fromarray(grey).save(tmp_path / "out" / "training_process.gif")
+    (tmp_path / "out" / "run.json").write_text("{}")
+    found = folders.load_folder(tmp_path, 28)
+    assert len(found.images) == 3 and not found.left_out, "a.png, out/a.png, samples/a.png"
+
+
+def test_other_names_for_jpeg_and_avif_are_read(tmp_path):
+    for ending in (".jfif", ".JPE", ".jpeg"):
+        Image.fromarray(np.full((20, 20), 9, np.uint8)).save(tmp_path / f"a{ending}", "JPEG")
+    if ".avif" in folders.ENDINGS:
+        Image.fromarray(np.full((20, 20), 9, np.uint8)).save(tmp_path / "a.avif")
+    assert len(folders.load_folder(tmp_path, 28).images) == 3 + (".avif" in folders.ENDINGS)
+
+
+def link(place, target):
+    try:
+        place.symlink_to(target, target_is_directory=True)
+    except OSError:
+        pytest.skip("this system lets nobody make links")
+
+
+def test_links_are_followed_once(tmp_path):
+    folder = tmp_path / "images"
+    for index, place in enumerate((folder / "real" / "deep", tmp_path / "outside" / "cats")):
+        save(place, "a.png", np.full((20, 20), index, np.uint8))
+    link(folder / "linked", tmp_path / "outside")
+    link(folder / "again", tmp_path / "outside")
+    link(folder / "a_loop", folder)
+    link(folder / "real" / "loop", folder / "real")
+    link(folder / "first_by_name", folder / "real")
+    link(folder / "nowhere.png", tmp_path / "nowhere")
+    (folder / "real" / "deep" / "broken.png").write_bytes(b"")
+    found = folders.load_folder(folder, 28)
+    assert sorted(found.images[:, 0, 0, 0].tolist()) == [0, 1]
+    names = [Path(line.split(": ")[0]).relative_to(folder).as_posix() for line in found.left_out]
+    assert names == ["nowhere.png", "real/deep/broken.png"], "what is reached by a link too keeps its own name"
+    assert len(folders.load_folder(folder / "linked", 28).images) == 1, "the folder that is named may be a link"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_or_a_folder_with_an_images_name(tmp_path):
+    save(tmp_path / "folder.png", "in_it.png", np.full((20, 20), 9, np.uint8))
+    os.mkfifo(tmp_path / "pipe.png")
+    found = folders.load_folder(tmp_path, 28)
+    assert len(found.images) == 1 and len(found.left_out) == 1 and "pipe.png: is no file" in found.left_out[0]
+
+
+def test_broken_images_are_left_out_and_named(tmp_path):
+    for level in range(9):
+        save(tmp_path, f"good{level}.png", np.full((20, 20), level, np.uint8))
+    rough = np.random.default_rng(0).integers(0, 256, (20, 20), dtype=np.uint8)
+    for name in ("cut.png", "b/cut.png"):
+        save((tmp_path / name).parent, "cut.png", rough)
+        (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:200])
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    (tmp_path / "text.gif").write_text("hello")
+    found = folders.load_folder(tmp_path, 32)
+    assert sorted(found.images[:, 0, 0, 0].tolist()) == list(range(9)), "gaps are closed"
+    assert (found.images == found.images[:, :1, :1]).all()
+    assert found.images[:, 0, 0, 0].tolist() != list(range(9)), "mixed"
+    names = [Path(line.split(": ")[0]).relative_to(tmp_path).as_posix() for line in found.left_out]
+    assert names == ["b/cut.png", "cut.png", "empty.jpg", "text.gif"]
+
+
+def test_image_bomb_is_left_out_before_it_unfolds(tmp_path, monkeypatch, recwarn):
+    unfolded = []
+
+    def load(image):
+        unfolded.append(image.size)
+        return load_image(image)
+
+    load_image = ImageFile.ImageFile.load
+    monkeypatch.setattr(ImageFile.ImageFile, "load", load)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    for name, side in (("good.png", 20), ("warned.png", 40), ("refused.png", 50)):
+        save(tmp_path, name, np.full((side, side), 9, np.uint8))
+    save(tmp_path, "deep.png", np.full((40, 40), 9, np.uint16))
+    found = folders.load_folder(tmp_path, 32)
+    assert unfolded and set(unfolded) == {(20, 20)} and len(found.images) == 1 and not recwarn.list
+    assert [Path(line.split(": ")[0]).name for line in found.left_out] == ["deep.png", "refused.png", "warned.png"]
+
+
+def test_reading_reports_how_far_it_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(folders, "BLOCK", 4)
+    for index in range(10):
+        save(tmp_path, f"{index}.png", np.full((8, 8), index, np.uint8))
+    (tmp_path / "broken.png").write_bytes(b"")
+    said = []
+    found = folders.load_folder(tmp_path, 28, report=lambda done, total: said.append((done, total)))
+    assert [total for _, total in said] == [11] * len(said)
+    assert [done for done, _ in said] == [2, 4, 5, 8, 10, 11], "up to the half as the files are opened"
+    assert sorted(found.images[:, 0, 0, 0].tolist()) == list(range(10))
+
+
+@pytest.fixture
+def mixed_folder(tmp_path):
+    """Grey and coloured, deep and broken ones, 13 that can be read."""
+    rng = np.random.default_rng(0)
+    for index in range(10):
+        save(tmp_path, f"{index}.png", rng.integers(0, 256, (40, 30 + index, 3), dtype=np.uint8))
+    for index in range(3):
+        save(tmp_path, f"deep{index}.png", rng.integers(0, 4096, (20, 20), dtype=np.uint16))
+    whole = (tmp_path / "0.png").read_bytes()
+    (tmp_path / "cut.png").write_bytes(whole[:-900])
+    (tmp_path / "empty.png").write_bytes(b"")
+    return tmp_path
+
+
+def from_disk(folder, size, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(folders, "_free_memory", lambda: 0)
+        return folders.load_folder(folder, size)
+
+
+@pytest.mark.parametrize("block", [4, 500])
+def test_images_that_do_not_fit_are_the_same_from_the_disk(mixed_folder, monkeypatch, block):
+    monkeypatch.setattr(folders, "BLOCK", block)
+    kept, read = folders.load_folder(mixed_folder, 32), from_disk(mixed_folder, 32, monkeypatch)
+    assert isinstance(kept.images, np.ndarray) and isinstance(read.images, folders.FolderImages)
+    assert read.images.shape == kept.images.shape == (13, 32, 32, 3) and read.images.dtype == np.uint8
+    assert len(read.images) == 13 and read.fingerprint() == kept.fingerprint()
+    assert read.left_out == kept.left_out and len(kept.left_out) == 2 and read.source == kept.source
+    for rows in (slice(None), slice(3, 9, 2), [5, 5, 0], np.array([12, 1]), -1, np.arange(13) % 2 == 0):
+        assert read.images[rows].shape == kept.images[rows].shape and (read.images[rows] == kept.images[rows]).all()
+
+
+def test_images_may_take_half_of_the_free_memory(tmp_path, monkeypatch):
+    for index in range(3):
+        save(tmp_path, f"{index}.png", np.full((20, 20), index, np.uint8))
+    for free, kind in ((2 * 3 * 28 * 28, np.ndarray), (2 * 3 * 28 * 28 - 1, folders.FolderImages)):
+        monkeypatch.setattr(folders, "_free_memory", lambda free=free: free)
+        assert type(folders.load_folder(tmp_path, 28).images) is kind
+    monkeypatch.undo()
+    assert 2**20 < folders._free_memory() < 2**50, "bytes"
+
+
+def test_training_from_the_disk_is_the_same(mixed_folder, monkeypatch):
+    losses = []
+    for found in (folders.load_folder(mixed_folder, 32), from_disk(mixed_folder, 32, monkeypatch)):
+        keras.utils.set_random_seed(0)
+        gan = GAN(dcgan_generator(32, 3, 4), dcgan_discriminator(32, 3, 4), seed=0)
+        gan.compile(keras.optimizers.Adam(0.001), keras.optimizers.Adam(0.001))
+        batches = data.batches(found.images, 4, seed=1)
+        losses.append([gan.train_on_batch(real) for real in batches.take(1)] + [
+            gan.fit(batches, steps_per_epoch=4, shuffle=False, verbose=0).history])
+    assert str(losses[0]) == str(losses[1]) and "d_loss" in str(losses[0])
+
+
+def test_a_file_that_went_away_is_named(mixed_folder, monkeypatch):
+    images = from_disk(mixed_folder, 32, monkeypatch).images
+    (mixed_folder / "5.png").unlink()
+    with pytest.raises(InputError, match=r"5.png: can no longer be read \(is no file, or a link to none\); bring it back"):
+        images[:]
+
+
+def test_a_program_can_end_while_batches_are_made(mixed_folder):
+    program = """if True:
+        import sys
+        from dcgan_lib import data, folders
+        folders._free_memory = lambda: 0
+        batches = iter(data.batches(folders.load_folder(sys.argv[1], 32).images, 12))
+        next(batches)
+    """
+    subprocess.run([sys.executable, "-c", program, mixed_folder], check=True, timeout=60, capture_output=True)
+
+
+@pytest.mark.parametrize("make, message", [
+    (lambda folder: None, "there is no such folder"),
+    (lambda folder: folder.mkdir(), "no image .*; name a folder of images"),
+    (lambda folder: (folder.mkdir(), (folder / "x.png").write_bytes(b"no")), "none of its 1 images can be.*x.png: "),
+    (lambda folder: (folder.mkdir(), (folder / "x.HEIC").write_bytes(b"no")), "no image .*; name a folder of images"),
+])
+def test_folder_without_images(tmp_path, make, message):
+    make(tmp_path / "images")
+    with pytest.raises(InputError, match=message):
+        folders.load_folder(tmp_path / "images", 32)
+
+
+@pytest.mark.parametrize("name", ["images.zip", "one.PNG", "array.npy", "train-images-idx3-ubyte.gz"])
+def test_a_file_instead_of_a_folder(tmp_path, name):
+    (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(InputError, match=f"{name}: is a file, not a folder or an .npz; unpack an archive first, write"):
+        folders.load_folder(tmp_path / name, 32)
+    with pytest.raises(InputError, match="there is no such folder"):
+        folders.load_folder(tmp_path / name / "below", 32)
+
+
+@pytest.mark.parametrize("path, message", [
+    ("https://example.org/images", "^https://example.org/images: is an address; download what is there, and name"),
+    ("s3://bucket/mnist.npz", "^s3://bucket/mnist.npz: is an address"),
+    ("~nosuchuser/images", "there is no such"),
+    ("", "is empty"),
+    ("a\0b", "embedded null"),
+])
+def test_paths_that_are_none(path, message):
+    for load in (lambda: folders.load_folder(path, 32), lambda: data.load_mnist(path)):
+        with pytest.raises(InputError, match=message):
+            load()
+
+
+def test_folders_that_may_not_be_read(tmp_path, monkeypatch):
+    def scandir(path):
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    scan = os.scandir
+    monkeypatch.setattr(os, "scandir", scandir)
+    save(tmp_path, "a.png", np.full((20, 20), 9, np.uint8))
+    (tmp_path / "closed").mkdir()
+    assert folders.load_folder(tmp_path, 28).left_out == (f"{tmp_path / 'closed'}: Permission denied",)
+    with pytest.raises(InputError, match=r"closed: cannot be opened \(Permission denied\); name a folder that may"):
+        folders.load_folder(tmp_path / "closed", 28)
