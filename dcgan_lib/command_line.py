@@ -47,12 +47,7 @@ def _rate(text: str) -> float:
     raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
 
 
-def get_args(arguments: list[str] | None = None) -> argparse.Namespace:
-    """Read the command line. What is not given is ``None``.
-
-    Raises:
-        InputError: an argument is unknown or has a value that it cannot have.
-    """
+def _parser() -> Parser:
     parser = Parser(prog="dcgan", description="Train a DCGAN, generate images with it, and measure how good they are.",
                     allow_abbrev=False)
     parser.add_argument("--mode", required=True, choices=("train", "generate", "measure"))
@@ -78,7 +73,16 @@ def get_args(arguments: list[str] | None = None) -> argparse.Namespace:
                         help="train, measure: 0; generate: a new one each time")
     parser.add_argument("--out", metavar="DIR", help=f"where all files go ({OUT}/)")
     parser.add_argument("--resume", action="store_true", default=None, help="train: go on with the run in --out")
-    args = parser.parse_args(arguments)
+    return parser
+
+
+def get_args(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line. What is not given is ``None``.
+
+    Raises:
+        InputError: an argument is unknown or has a value that it cannot have.
+    """
+    args = _parser().parse_args(arguments)
     others = {
         "train": ("nice",),
         "generate": ("path", "loop", "epochs", "steps", "learning_rate", "resume"),

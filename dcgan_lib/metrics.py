@@ -52,11 +52,7 @@ def train_classifier(images: np.ndarray, labels: np.ndarray, epochs: int = 6, se
     Args:
         images: uint8 (n, 28, 28, 1).
         labels: (n,), 0 to 9.
-    Raises:
-        InputError: a label is no digit.
     """
-    if not np.isin(labels, np.arange(10)).all():
-        raise InputError("the labels are not all digits, 0 to 9; name an .npz file of MNIST")
     keras.utils.set_random_seed(seed)
     classifier = digit_classifier()
     rate = keras.optimizers.schedules.CosineDecay(0.002, epochs * -(-len(images) // 128))
@@ -95,17 +91,13 @@ def judge_images(judge: keras.Sequential, images: np.ndarray) -> Judgement:
     Raises:
         InputError: a pixel is not a finite number.
     """
-    _check_finite(images)
+    if not np.isfinite(images).all():
+        raise InputError("images with numbers that are not finite cannot be judged; train their generator again")
     both = keras.Model(judge.inputs[0], [judge.get_layer("features").output, keras.ops.softmax(judge.outputs[0])])
     # Called and not `predict`, which would trace a function anew for each of these models.
     parts = [both(images[start : start + 500], training=False) for start in range(0, len(images), 500)]
     features, probabilities = (np.concatenate(part) for part in zip(*parts))
     return Judgement(features, probabilities.argmax(axis=1), probabilities.max(axis=1))
-
-
-def _check_finite(*parts: np.ndarray) -> None:
-    if not all(np.isfinite(part).all() for part in parts):
-        raise InputError("what is to be measured is not all finite numbers; see whether the weights that made it are")
 
 
 # ---- distances ---------------------------------------------------------------------------------------------------
@@ -119,10 +111,7 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
     Args:
         a: (n, d).
         b: (m, d).
-    Raises:
-        InputError: one of the numbers is not finite.
     """
-    _check_finite(a, b)
     cov_a, cov_b = np.atleast_2d(np.cov(a.T)), np.atleast_2d(np.cov(b.T))
     sizes, axes = np.linalg.eigh(cov_a)
     root = (axes * np.sqrt(np.maximum(sizes, 0))) @ axes.T
@@ -147,9 +136,8 @@ def kernel_distance(
     Returns:
         Mean and standard deviation over the subsets; where a subset is all there is, they are all the same.
     Raises:
-        InputError: there are fewer points than ``size``, or one of the numbers is not finite.
+        InputError: there are fewer points than ``size``.
     """
-    _check_finite(a, b)
     if size > min(len(a), len(b)):
         raise InputError(f"subsets of {size} do not fit into {min(len(a), len(b))} points; give more or a smaller size")
     random = np.random.default_rng(seed)
@@ -172,11 +160,7 @@ def square_distances(queries: np.ndarray, points: np.ndarray) -> Iterator[tuple[
     """The squared Euclidean distances of queries (n, d) from points (m, d), up to 500 queries at a time.
 
     Yields which queries, and float32 (up to 500, m), where rounding can leave a 0 a little below it.
-
-    Raises:
-        InputError: one of the numbers is not finite.
     """
-    _check_finite(queries, points)
     points = np.asarray(points, np.float32)
     lengths = (points**2).sum(axis=1)
     for start in range(0, len(queries), 500):
@@ -198,7 +182,7 @@ def nearest(queries: np.ndarray, points: np.ndarray, k: int = 1) -> tuple[np.nda
     Returns:
         Distances, float32 (n, k), and row numbers in ``points``, int (n, k).
     Raises:
-        InputError: there are fewer points than ``k``, or one of the numbers is not finite.
+        InputError: there are fewer points than ``k``.
     """
     if k > len(points):
         raise InputError(f"{len(points)} points are fewer than the {k} nearest; give more points or a smaller k")
@@ -224,7 +208,7 @@ def density_and_coverage(real: np.ndarray, generated: np.ndarray, k: int = 5) ->
         real: (n, d), n above k.
         generated: (m, d).
     Raises:
-        InputError: there are not enough real points, or one of the numbers is not finite.
+        InputError: there are not enough real points.
     """
     radii = nearest(real, real, k + 1)[0][:, k]  # the nearest of all is the point itself
     inside = []  # how many generated points lie in each ball
@@ -283,6 +267,8 @@ def _program(arguments: list[str] | None) -> None:
     if not out.name.endswith(".weights.h5") or not out.parent.is_dir():
         raise InputError(f"--out {out}: name a file that ends in .weights.h5, in a folder that is there")
     test, digits = load_mnist_test(), load_mnist()  # in this order: without test images there is nothing to do
+    if not np.isin(digits.labels, np.arange(10)).all():
+        raise InputError("the labels are not all digits, 0 to 9; name an .npz file of MNIST by MNIST_NPZ")
     before = _share_in_place(out, test)
     judge = digit_classifier()  # a new one, since its file shall not hold the optimizer
     judge.set_weights(train_classifier(digits.images, digits.labels).get_weights())

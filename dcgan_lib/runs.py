@@ -159,6 +159,25 @@ def load_weights(network: keras.Model, path: Path, remedy: str | None = None) ->
     remedy = remedy or ("restore the file that was shipped" if shipped else "train again or name another --out")
     if not path.is_file():
         raise InputError(f"{path}: there are no weights here; {remedy}")
+    try:
+        shapes, finite = _look_into(path)
+    except Exception:  # a broken file can raise nearly anything
+        raise InputError(f"{path}: is cut short or no file of weights; {remedy}") from None
+    # Keras passes over what a file has more than the network, so the shapes are compared first.
+    if sorted(shapes) != sorted(tuple(weight.shape) for weight in network.weights):
+        raise InputError(f"{path}: holds the weights of another network than this {network.name}; {remedy}")
+    if not finite:
+        raise InputError(f"{path}: holds weights that are not finite numbers, as after a training that broke down; "
+                         f"{remedy}")
+    try:
+        network.load_weights(path)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path}: cannot be read into this {network.name} ({reason}); {remedy}") from None
+
+
+def _look_into(path: Path) -> tuple[list[tuple[int, ...]], bool]:
+    """The shapes of all weights in a file but those of optimizers, and whether all its numbers are finite."""
     shapes, finite = [], []
 
     def look_at(name: str, item: h5py.Dataset | h5py.Group) -> None:
@@ -167,22 +186,9 @@ def load_weights(network: keras.Model, path: Path, remedy: str | None = None) ->
             if "optimizer" not in name:
                 shapes.append(item.shape)
 
-    try:
-        with h5py.File(path) as file:
-            file.visititems(look_at)
-    except Exception:  # a broken file can raise nearly anything
-        raise InputError(f"{path}: is cut short or no file of weights; {remedy}") from None
-    # Keras passes over what a file has more than the network, so the shapes are compared first.
-    if sorted(shapes) != sorted(tuple(weight.shape) for weight in network.weights):
-        raise InputError(f"{path}: holds the weights of another network than this {network.name}; {remedy}")
-    if not all(finite):
-        raise InputError(f"{path}: holds weights that are not finite numbers, as after a training that broke down; "
-                         f"{remedy}")
-    try:
-        network.load_weights(path)
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{path}: cannot be read into this {network.name} ({reason}); {remedy}") from None
+    with h5py.File(path) as file:
+        file.visititems(look_at)
+    return shapes, all(finite)
 
 
 def save_checkpoint(gan: GAN, folder: Path) -> None:
