@@ -21,7 +21,9 @@ os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 if "keras" in sys.modules and sys.modules["keras"].config.backend() != "tensorflow":
     raise InputError(f"Keras was loaded on {sys.modules['keras'].config.backend()} before, and this library needs it "
                      "on TensorFlow; start Python (or the kernel) anew and import dcgan_lib first")
-os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ.update(KERAS_BACKEND="tensorflow", KERAS_NNX_ENABLED="false")
+for _name in ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "TF_FUNCTION_JIT_COMPILE_DEFAULT"):
+    os.environ.pop(_name, None)
 
 _WATCH = """
 import os, signal
@@ -49,7 +51,7 @@ def _stderr_held_back() -> Iterator[None]:
         try:
             yield
         except Exception as error:
-            if not isinstance(error, (InputError, MemoryError)):
+            if not isinstance(error, (InputError, MemoryError, ImportError)):
                 held.seek(0)
                 os.write(terminal, held.read())
             raise

@@ -91,7 +91,8 @@ class LiveSamples(keras.callbacks.Callback):
         self._display = None  # a training that goes on in another cell gets a figure there
         if self.folder:
             (self.folder / SAMPLES).mkdir(exist_ok=True)
-            self.frames = read_frames(self.folder / SAMPLES)
+            found = read_frames(self.folder / SAMPLES)
+            self.frames = {step: png for step, png in found.items() if step <= self.model.step}
         if not self.frames:
             self._draw()
 
@@ -138,8 +139,8 @@ class LiveSamples(keras.callbacks.Callback):
 class Checkpoint(keras.callbacks.Callback):
     """Every so many steps, and first and last, keep all that a run needs to go on.
 
-    In this order: ``losses.csv``, ``generator.weights.h5``, ``discriminator.weights.h5``, and last
-    ``checkpoint.weights.h5`` (both networks and both optimizers), which decides where a resumed run starts.
+    In this order: ``losses.csv``, ``checkpoint.weights.h5`` (both networks and both optimizers), which decides where a
+    resumed run starts, and ``generator.weights.h5`` and ``discriminator.weights.h5``.
 
     Args:
         every: steps from one checkpoint to the next.

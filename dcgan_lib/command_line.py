@@ -5,7 +5,6 @@ What belongs here: arguments and messages. Nothing that a notebook would want.
 
 # What needs TensorFlow is imported where it is used, so that a wrong argument is refused at once.
 import argparse
-import math
 import secrets
 import signal
 from collections.abc import Callable, Iterator
@@ -28,11 +27,14 @@ CHECKPOINT_STEPS, CHECKPOINT_SECONDS = 100, 30
 
 def _whole_number(least: int, most: int) -> Callable[[str], int]:
     def number(text: str) -> int:
+        value = least - 1
         with suppress(ValueError):
-            if least <= int(text) <= most:
-                return int(text)
-        raise argparse.ArgumentTypeError(f"must be a whole number of {least} or more" + (
-            f", at most {most}" if most < 10**12 else "") + f", not {text!r}")
+            value = int(text)
+        if value > most:
+            raise argparse.ArgumentTypeError(f"must be at most {most}, not {text[:30]}")
+        if value < least:
+            raise argparse.ArgumentTypeError(f"must be a whole number of {least} or more, not {text!r}")
+        return value
 
     return number
 
@@ -42,14 +44,13 @@ _count = _whole_number(1, 10**12)
 
 def _rate(text: str) -> float:
     with suppress(ValueError):
-        if 0 < float(text) < math.inf:
+        if 1e-30 <= float(text) <= 1e30:  # beyond these it is 0 or infinite in float32
             return float(text)
-    raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
+    raise argparse.ArgumentTypeError(f"must be a number above 0, from 1e-30 to 1e30, not {text!r}")
 
 
 def _parser() -> Parser:
-    parser = Parser(prog="dcgan", description="Train a DCGAN, generate images with it, and measure how good they are.",
-                    allow_abbrev=False)
+    parser = Parser(prog="dcgan", description="Train a DCGAN, generate images with it, and measure how good they are.")
     parser.add_argument("--mode", required=True, choices=("train", "generate", "measure"))
     parser.add_argument("--batch_size", type=_count, metavar="N",
                         help="train: images in a batch (64); "
@@ -160,14 +161,17 @@ def _images(run, args: argparse.Namespace):
 
     resumed_path, run.path = run.path, args.path or run.path
     if run.trains_on_folder():
-        line = None
+        lines: list[callbacks.StatusLine] = []
 
         def report(done: int, count: int) -> None:
-            nonlocal line
-            line = line or callbacks.StatusLine(count)
-            line.show(done, f"reading   {done:,} of {count:,} images")
+            lines[:] = lines or [callbacks.StatusLine(count)]
+            lines[0].show(done, f"reading   {done:,} of {count:,} images")
 
-        found = folders.load_folder(run.path, run.image_size, 1 if run.model == "original" else None, report)
+        try:
+            found = folders.load_folder(run.path, run.image_size, 1 if run.model == "original" else None, report)
+        finally:
+            for line in lines:
+                line.end()
     else:
         same = args.resume and run.path == resumed_path
         found = data.load_mnist(run.path, run.image_size, (run.origin or None) if same else None)
@@ -204,9 +208,12 @@ def _gan_and_losses(run, args: argparse.Namespace):
     gan.compile(run.optimizer(), run.optimizer())
     losses = callbacks.LossHistory()
     checkpoint = args.out / runs.CHECKPOINT
-    if args.resume and checkpoint.exists():  # there is none yet where the run was killed at its very start
-        runs.load_weights(gan, checkpoint)
+    again = "start a new run in another --out"
+    if args.resume and checkpoint.exists():
+        runs.load_weights(gan, checkpoint, again)
         losses.load(args.out / runs.LOSSES, gan.step)
+    elif any((args.out / name).exists() for name in runs.WEIGHTS):  # there are none where it was killed at its start
+        raise InputError(f"{args.out}: has weights but no {runs.CHECKPOINT}, without which they would be lost; {again}")
     sizes = " and ".join(f"{network.count_params():,}" for network in (gan.generator, gan.discriminator))
     print(f"networks  {run.model}{'' if run.model == 'original' else f', width {run.width}'}: {sizes} parameters")
     return gan, losses
@@ -302,6 +309,8 @@ def generate(args: argparse.Namespace) -> None:
 
 def _generated(folder: Path, run, count: int, seed: int, nice: bool | None):
     """Images from the weights in ``folder``: float32 (count, height, width, channels) in [-1, 1]."""
+    import numpy as np
+
     from . import generating, runs
     from .backend import device_name
 
@@ -312,9 +321,11 @@ def _generated(folder: Path, run, count: int, seed: int, nice: bool | None):
         runs.load_weights(generator, folder / runs.WEIGHTS[0])
     print(f"device    {device_name()}")
     print(f"weights   {'the trained ones in assets/' if folder == ASSETS else folder} ({run.model})", flush=True)
-    if nice:
-        return generating.generate_nice_images(generator, discriminator, count, seed)
-    return generating.generate_images(generator, count, seed)
+    images = generating.generate_nice_images(generator, discriminator, count, seed) if nice else (
+        generating.generate_images(generator, count, seed))
+    if not np.isfinite(images).all():
+        raise InputError(f"{folder}: these weights make images that are no numbers; train again in another --out")
+    return images
 
 
 def _best_of(count: int, nice: bool | None) -> str:

@@ -8,9 +8,11 @@ import argparse
 import errno
 import os
 import re
+import signal
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NoReturn
 
 
@@ -20,6 +22,9 @@ class InputError(ValueError):
 
 class Parser(argparse.ArgumentParser):
     """A parser of arguments that raises :class:`InputError` where argparse would print its usage."""
+
+    def __init__(self, **settings):
+        super().__init__(allow_abbrev=False, **settings)
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message}; --help lists the options")
@@ -44,11 +49,16 @@ def run_program(name: str, program: Callable[[list[str] | None], None], argument
         if os.environ.get("DCGAN_TRACEBACK"):
             traceback.print_exc()
         code, message = _verdict(error)
+        if code == 130 and arguments is None:
+            with suppress(ValueError):  # not the main thread, which alone hears of it
+                signal.signal(signal.SIGINT, signal.SIG_IGN)  # a further Ctrl-C would break what Python does at its end
         if isinstance(error, OSError):  # what is left in the buffer of a broken stdout would fail again at exit
             _forget_output()
         if message:
             stopped = "\n" if code == 130 else ""  # the terminal has just shown ^C
-            print(f"{stopped}{name}: {'' if stopped else 'error: '}{' '.join(message.split())}", file=sys.stderr)
+            line = " ".join(message.split())
+            line = line if len(line) < 1000 else f"{line[:500]} … {line[-400:]}"  # what it quotes can be of any length
+            print(f"{stopped}{name}: {'' if stopped else 'error: '}{line}", file=sys.stderr)
         return code
     return 0
 
@@ -88,8 +98,8 @@ def _is_lack_of_memory(error: BaseException) -> bool:
     # By words, because TensorFlow may not have been loaded, and NumPy raises a ValueError for a size beyond all memory.
     words = "out of memory|oom when|failed to allocate|allocate memory|failed to map segment|too big|" \
             "maximum allowed dimension|dst tensor is not init"
-    if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
-        return True
+    if isinstance(error, (MemoryError, OSError)):  # whose words may come from a file's name
+        return isinstance(error, MemoryError) or error.errno == errno.ENOMEM
     return "ResourceExhausted" in type(error).__name__ or bool(re.search(words, str(error), re.I))
 
 

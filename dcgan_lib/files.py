@@ -35,13 +35,14 @@ def whole_file(path: Path, size: int = 0) -> Iterator[Path]:
     except BaseException as error:
         with suppress(OSError):
             temporary.unlink()
-        if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
-            error.filename, error.filename2 = str(path), None
+        if isinstance(error, OSError) and error.errno:
+            raise OSError(error.errno, error.strerror, str(path)) from error  # which names the file that was meant
         raise
 
 
 def _reserve(path: Path, size: int) -> None:
-    with open(path, "wb") as file:
+    path.unlink(missing_ok=True)
+    with open(path, "xb") as file:  # a new file, and never through a link that lies there
         if hasattr(os, "posix_fallocate") and size:
             os.posix_fallocate(file.fileno(), 0, size)
         else:

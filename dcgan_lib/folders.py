@@ -139,16 +139,17 @@ class FolderImages:
         Returns:
             A line for each of the others, and a note on the scale of deep pictures.
         """
-        good, left_out, greatest, colour = [], [], {}, False
+        good, left_out, greatest, lowest, colour = [], [], {}, 0, False
         for start in range(0, len(self), BLOCK):
             some = self.paths[start : start + BLOCK]
-            for path, (mode, value) in zip(some, self._pool.map(_look, some)):
+            for path, (mode, least, most) in zip(some, self._pool.map(_look, some)):
                 if mode is None:
-                    left_out.append(f"{path}: {value}")
+                    left_out.append(f"{path}: {most}")
                     continue
                 good.append(path)
                 if _is_deep(mode):
-                    greatest[mode[0]] = max(value, greatest.get(mode[0], 0))
+                    greatest[mode[0]] = max(most, greatest.get(mode[0], 0))
+                    lowest = min(least, lowest)
                 colour |= not _is_deep(mode) and mode not in ("1", "L", "LA", "La")
             report(start + len(some))
         self.paths = [good[row] for row in np.random.default_rng(0).permutation(len(good))]  # names often sort by kind
@@ -156,6 +157,7 @@ class FolderImages:
         self.whites = {letter: _white(letter, value) for letter, value in greatest.items()}
         notes = [f", greys {'from 0 to 1' if white == 1 else f'of {white.bit_length()} bits'} (greatest value "
                  f"{greatest[letter]:.9g})" for letter, white in self.whites.items()]
+        notes += [f", all below 0 as black (least value {lowest:.9g})"] * (lowest < 0)
         return left_out, "".join(notes)
 
     def read_all(self, keep: bool, report: Callable[[int], None]) -> "tuple[np.ndarray | FolderImages, list[str]]":
@@ -205,16 +207,17 @@ class FolderImages:
             return reason_of(error)
 
 
-def _look(path: Path) -> tuple[str | None, float | str]:
-    """The mode of an image, and the greatest value in it if it is deep (else 0); or ``None``, and why there is none."""
+def _look(path: Path) -> tuple[str | None, float, float | str]:
+    """The mode of an image, and the least and greatest value in it if it is deep; or ``None``, 0 and a reason."""
     try:
         with _opened(path) as image:
             if not _is_deep(image.mode):
-                return image.mode, 0
+                return image.mode, 0, 0
             values = np.asarray(image)
-            return image.mode, float(np.max(values, where=np.isfinite(values), initial=0))
+            finite = np.isfinite(values)
+            return image.mode, *(float(of(values, where=finite, initial=0)) for of in (np.min, np.max))
     except Exception as error:  # a broken image can raise nearly anything
-        return None, reason_of(error)
+        return None, 0, reason_of(error)
 
 
 def _opened(path: Path) -> Image.Image:

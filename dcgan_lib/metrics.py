@@ -7,6 +7,17 @@ beside the same numbers for real against real images and for noise against real 
 """
 
 import sys
+
+if __name__ == "__main__":  # loaded again by the program, so that what goes wrong in it is one line
+    from .errors import run_program
+
+    def _run(arguments: list[str] | None) -> None:
+        from dcgan_lib.metrics import train_judge
+
+        train_judge(arguments)
+
+    sys.exit(run_program("dcgan_lib.metrics", _run))
+
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +26,7 @@ import numpy as np
 
 from .backend import keras
 from .data import ImageSet, load_mnist, load_mnist_test, to_float
-from .errors import InputError, Parser, run_program
+from .errors import InputError, Parser
 from .files import ASSETS, expand
 from .runs import load_weights, save_weights
 
@@ -255,12 +266,8 @@ def measure(real: Judgement, other: Judgement) -> Measures:
 # ---- a new judge -------------------------------------------------------------------------------------------------
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Train the judge anew. Returns the exit code, as ``run_program`` does."""
-    return run_program("dcgan_lib.metrics", _program, arguments)
-
-
-def _program(arguments: list[str] | None) -> None:
+def train_judge(arguments: list[str] | None = None) -> None:
+    """The program ``python -m dcgan_lib.metrics``."""
     parser = Parser(prog="python -m dcgan_lib.metrics", description="Train the judge of digits anew.")
     parser.add_argument("--out", default=str(JUDGE_WEIGHTS), metavar="FILE", help="its .weights.h5 file (%(default)s)")
     out = expand(parser.parse_args(arguments).out, "--out")
@@ -293,7 +300,3 @@ def _share_in_place(path: Path, test: ImageSet) -> float:
         if path.exists() and path != JUDGE_WEIGHTS:
             raise InputError(f"--out {path}: is there and holds no judge; name another") from None
         return 0.0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

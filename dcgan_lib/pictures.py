@@ -5,6 +5,7 @@ What belongs here: from uint8 images and numbers to what is looked at. Nothing a
 
 import io
 import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -59,12 +60,13 @@ def save_gif(frames: Mapping[int, bytes], path: Path, most: int = 100) -> None:
     """Write a training's pictures as an animation that loops for ever and rests on its last frame.
 
     Args:
-        frames: for each step the picture as a PNG file's bytes; what has not the size of the last one is left out.
+        frames: for each step the picture as a PNG file's bytes; what has not the size of most is left out.
         most: of more frames than this, so many are chosen, evenly spread from the first to the last.
     """
     images = {step: Image.open(io.BytesIO(frames[step])) for step in sorted(frames)}
-    last = images[max(images)]
-    steps = [step for step, image in images.items() if (image.size, image.mode) == (last.size, last.mode)]
+    images = {step: image.convert("L" if len(image.getbands()) == 1 else "RGB") for step, image in images.items()}
+    [(kind, _)] = Counter((image.size, image.mode) for image in images.values()).most_common(1)
+    steps = [step for step, image in images.items() if (image.size, image.mode) == kind]
     if len(steps) > most:
         steps = [steps[i] for i in np.linspace(0, len(steps) - 1, most).round().astype(int)]
     pages = [_with_caption(images[step], f"step {step}") for step in steps]

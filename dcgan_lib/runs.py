@@ -5,8 +5,9 @@ that was killed. No messages but errors, and nothing of how a network learns.
 """
 
 import json
-import math
+import os
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
@@ -68,7 +69,7 @@ class Run:
         if not path.is_file():
             raise InputError(f"{folder}: there is no run here (no {RUN_FILE}); name the folder of a run")
         try:
-            run = cls(**json.loads(path.read_text("utf-8")))
+            run = cls(**json.loads(path.read_text("utf-8-sig")))
         except (OSError, ValueError, TypeError, RecursionError) as error:
             raise InputError(f"{path}: is damaged ({error}); restore it, or name another --out") from None
         for field in fields(run):
@@ -85,7 +86,7 @@ class Run:
             "steps": range(1, 2**62), "sample_every": range(1, 2**62),
         }
         if kind is float:
-            return type(value) in (int, float) and value > 0 and math.isfinite(value)
+            return type(value) in (int, float) and 0 < value < 1e38
         return isinstance(value, kind) and type(value) is not bool and value in ranges.get(name, (value,))
 
     def write(self, folder: Path) -> None:
@@ -94,7 +95,7 @@ class Run:
 
     def trains_on_folder(self) -> bool:
         """Whether it is a folder of images that it trains on, and not MNIST."""
-        return self.path is not None and Path(self.path).suffix.lower() != ".npz"
+        return self.path is not None and (Path(self.path).suffix.lower() != ".npz" or Path(self.path).is_dir())
 
     def networks(self) -> tuple[keras.Sequential, keras.Sequential]:
         """The generator and the discriminator, new."""
@@ -170,8 +171,9 @@ def load_weights(network: keras.Model, path: Path, remedy: str | None = None) ->
         raise InputError(f"{path}: holds weights that are not finite numbers, as after a training that broke down; "
                          f"{remedy}")
     try:
-        network.load_weights(path)
-    except (OSError, ValueError, KeyError) as error:
+        with warnings.catch_warnings(action="error"):  # Keras only warns where an optimizer is not in the file
+            network.load_weights(path)
+    except (OSError, ValueError, KeyError, UserWarning) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path}: cannot be read into this {network.name} ({reason}); {remedy}") from None
 
@@ -182,7 +184,10 @@ def _look_into(path: Path) -> tuple[list[tuple[int, ...]], bool]:
 
     def look_at(name: str, item: h5py.Dataset | h5py.Group) -> None:
         if isinstance(item, h5py.Dataset):
-            finite.append(np.isfinite(item[()]).all())
+            if item.dtype.kind not in "fiu":
+                raise ValueError("no numbers that weights could be")
+            with np.errstate(over="ignore"):
+                finite.append(np.isfinite(item[()].astype(np.float32)).all())
             if "optimizer" not in name:
                 shapes.append(item.shape)
 
@@ -192,11 +197,11 @@ def _look_into(path: Path) -> tuple[list[tuple[int, ...]], bool]:
 
 
 def save_checkpoint(gan: GAN, folder: Path) -> None:
-    """Write both networks, each into a file of its own, and last :data:`CHECKPOINT`, where a resumed run starts.
+    """Write :data:`CHECKPOINT`, where a resumed run starts, and then both networks, each into a file of its own.
 
     Errors as in :func:`save_weights`.
     """
-    for model, name in zip((gan.generator, gan.discriminator, gan), (*WEIGHTS, CHECKPOINT), strict=True):
+    for model, name in zip((gan, gan.generator, gan.discriminator), (CHECKPOINT, *WEIGHTS), strict=True):
         save_weights(model, folder / name)
 
 
@@ -213,12 +218,16 @@ def claimed(folder: Path) -> Iterator[None]:
     Raises:
         InputError: the folder cannot be written to, or a run is at work in it.
     """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: is a file, not a folder; name another --out")
     made = [one for one in (folder, *folder.parents) if not one.exists()]
     lock = filelock.FileLock(folder / LOCK, timeout=3)  # seconds: a killed process may take one to be gone
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except filelock.Timeout:
+        if not (folder / LOCK).exists():
+            raise InputError(f"{folder}: cannot be written to; name another --out") from None
         raise InputError(f"{folder}: a run is at work here; wait for it, or name another --out") from None
     except OSError as error:
         _remove_empty(made)
@@ -237,10 +246,10 @@ def check_unused(folder: Path) -> None:
     Raises:
         InputError: there is a run in it, or a file that bears the name of one of a run's.
     """
-    if (folder / RUN_FILE).exists():
+    if (folder / RUN_FILE).is_file():
         raise InputError(f"{folder}: has a run in it; go on with it by --resume, or name another --out")
-    for name in (*WEIGHTS, CHECKPOINT, LOSSES, ANIMATION):
-        if (folder / name).exists():
+    for name in (RUN_FILE, *WEIGHTS, CHECKPOINT, LOSSES, ANIMATION, SAMPLES):
+        if os.path.lexists(folder / name) and not (name == SAMPLES and (folder / name).is_dir()):
             raise InputError(f"{folder / name}: would be overwritten; move it away, or name another --out")
     for path in (folder / SAMPLES).glob("step_*.png"):
         raise InputError(f"{path}: would be taken for this run's; move it away, or name another --out")

@@ -13,6 +13,7 @@ ASK = """
 from dcgan_lib.backend import keras, tf
 import dcgan_lib.models
 d = dcgan_lib.models.dcgan_discriminator(width=2)
+tf.function(lambda: tf.data.Dataset.range(3).reduce(tf.constant(0, tf.int64), lambda a, b: a + b))()  # not for XLA
 print(keras.backend.backend(), keras.config.image_data_format(), keras.config.floatx(), d.input_shape, d.dtype,
       keras.config.max_epochs(), keras.config.max_steps_per_epoch())
 """
@@ -27,12 +28,13 @@ def run(program, *, path="", **variables):
 @pytest.mark.slow
 @pytest.mark.parametrize("settings", [
     {"image_data_format": "channels_first", "floatx": "float16", "backend": "jax", "max_epochs": 1,
-     "max_steps_per_epoch": 2},
+     "max_steps_per_epoch": 2, "nnx_enabled": True},
     {"floatx": "float64"},
 ])
 def test_keras_json_of_the_user_changes_nothing(settings, tmp_path):
     (tmp_path / "keras.json").write_text(json.dumps(settings))
-    done = run(ASK, KERAS_HOME=str(tmp_path), KERAS_BACKEND="torch", KERAS_MAX_EPOCHS="1")
+    done = run(ASK, KERAS_HOME=str(tmp_path), KERAS_BACKEND="torch", KERAS_MAX_EPOCHS="abc", KERAS_NNX_ENABLED="true",
+               TF_FUNCTION_JIT_COMPILE_DEFAULT="1")
     assert done.stdout == "tensorflow channels_last float32 (None, 28, 28, 1) float32 None None\n", done.stderr
     assert done.stderr == ""
 

@@ -111,6 +111,7 @@ def test_killed_run_goes_on_as_if_nothing_had_happened(loop, tmp_path, digits_fi
         assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_run_killed_before_its_first_checkpoint_can_be_resumed(trained, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
@@ -206,6 +207,40 @@ def test_pictures_cost_no_step(trained, tmp_path):
     with Image.open(out / "training_process.gif") as gif:
         assert gif.n_frames == 60 + 5, "all that were readable, and the new ones"
     assert (out / "samples" / "step_best.png").read_bytes() == b"mine"
+
+
+def test_weights_without_a_checkpoint_are_not_begun_anew(trained, tmp_path):
+    """As those that ship, which have none: they would be overwritten by new ones."""
+    out = tmp_path / "out"
+    shutil.copytree(trained[0], out)
+    (out / "checkpoint.weights.h5").unlink()
+    before = files(out)
+    refused = dcgan("--mode", "train", "--resume", "--steps", 130, "--out", out)
+    check_refusal(refused, "has weights but no checkpoint.weights.h5, without which they would be lost; start a")
+    assert files(out) == before
+
+
+def test_checkpoint_without_its_optimizers_is_refused(trained, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(trained[0], out)
+    with h5py.File(out / "checkpoint.weights.h5", "r+") as file:
+        del file["g_optimizer"]
+    before = files(out)
+    refused = dcgan("--mode", "train", "--resume", "--steps", 130, "--out", out)
+    check_refusal(refused, "start a new run in another --out")
+    assert files(out) == before
+
+
+def test_animation_ends_at_the_step_of_the_weights(trained, tmp_path):
+    """Pictures of steps that were lost by a kill, or are of somebody else, are not in it; optimised ones are."""
+    out = tmp_path / "out"
+    shutil.copytree(trained[0], out)
+    shutil.copy(out / "samples" / "step_000120.png", out / "samples" / "step_999999.png")
+    Image.open(out / "samples" / "step_000118.png").convert("1").save(out / "samples" / "step_000118.png")
+    Image.open(out / "samples" / "step_000120.png").resize((9, 9)).save(out / "samples" / "step_000120.png")
+    assert dcgan("--mode", "train", "--resume", "--out", out).returncode == 0
+    with Image.open(out / "training_process.gif") as gif:
+        assert gif.n_frames == 60 and gif.size == (224, 240)
 
 
 def test_nothing_is_deleted_or_overwritten_that_no_run_here_made(tmp_path, digits_file):
@@ -384,7 +419,8 @@ def edit(**changes):
     (edit(width="wide"), "no run has width 'wide'"), (edit(width=-4), "no run has width -4"),
     (edit(model="stylegan"), "no run has model 'stylegan'"), (edit(image_size=30), "no run has image_size 30"),
     (edit(steps=True), "no run has steps True"), (edit(learning_rate=float("nan")), "no run has learning_rate nan"),
-    (edit(another=1), "is damaged"), (edit(path=7), "no run has path 7"), (edit(seed=None), "no run has seed None"),
+    (edit(another=1), "is damaged"), (edit(learning_rate=10**400), "no run has learning_rate 1000"),
+    (edit(path=7), "no run has path 7"), (edit(seed=None), "no run has seed None"),
 ])
 def test_generate_and_resume_from_files_that_are_not_good(trained, tmp_path, change, message):
     out = tmp_path / "out"
@@ -427,6 +463,8 @@ def test_resume_where_the_losses_are_damaged(trained, tmp_path, content):
     (("--mode", "measure", "--out", "mistyped"), "--out mistyped: there is no such folder"),
     (("--mode", "train", "--model", "original", "--width", 32), "--width does not go with the original networks"),
     (("--mode", "train", "--width", 20_000_000), "at most 4096"),
+    (("--mode", "train", "--steps", 10**21), "must be at most 1000000000000"),
+    (("--mode", "train", "--learning_rate", 1e-320), "from 1e-30 to 1e30"),
     (("--mode", "train", "--batch-size", 3), "--help lists the options"),
     (("--mode", "train", "--path", "missing.npz"), "there is no such file"),
     (("--mode", "train", "--path", "empty"), "no image"),

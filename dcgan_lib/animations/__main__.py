@@ -1,9 +1,9 @@
 """``python -m dcgan_lib.animations`` draws all files of the table again."""
 
 import sys
-from pathlib import Path
 
 from ..errors import Parser, run_program
+from ..files import expand
 from .output import save_gif
 from .table import FILES
 
@@ -15,8 +15,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _program(arguments: list[str] | None) -> None:
     parser = Parser(prog="python -m dcgan_lib.animations", description="Draw the animations in gif/ again.")
-    parser.add_argument("--out", type=Path, default=Path("gif"), help="folder for the files (default: %(default)s)")
-    out = parser.parse_args(arguments).out
+    parser.add_argument("--out", default="gif", help="folder for the files (default: %(default)s)")
+    out = expand(parser.parse_args(arguments).out, "--out")
     out.mkdir(parents=True, exist_ok=True)
     for name, animation in FILES.items():
         path = out / f"{name}.gif"
