@@ -75,8 +75,9 @@ _REMEDIES = {
 def _verdict(error: BaseException) -> tuple[int, str]:
     """The exit code and the message of an error."""
     text = str(error) or type(error).__name__
-    if isinstance(error, InputError):
-        return 2, text
+    within = re.search(r"InputError: (.+)", text)  # raised by Python code that TensorFlow called, and wrapped by it
+    if isinstance(error, InputError) or within:
+        return 2, within[1] if within else text
     if isinstance(error, KeyboardInterrupt):
         return 130, str(error) or "stopped"
     if isinstance(error, BrokenPipeError):

@@ -17,7 +17,8 @@ from PIL import Image, ImageOps
 from .data import ImageSet, local_path, reason_of
 from .errors import InputError
 
-FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "AVIF")
+Image.init()
+FORMATS = tuple({"PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "AVIF"} & set(Image.OPEN))  # not all know AVIF
 ENDINGS = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm",
            ".avif")
 OWN = ("generated_image.png", "nice_generated_image.png", "training_process.gif")  # what this program itself draws

@@ -17,6 +17,10 @@ class ResourceExhaustedError(Exception):
     """As TensorFlow's."""
 
 
+class InvalidArgumentError(Exception):
+    """As TensorFlow's."""
+
+
 @pytest.mark.parametrize("error, code, line", [
     (InputError("no\nsuch  thing; do this"), 2, "x: error: no such thing; do this"),
     (OSError(errno.ENOSPC, "No space left on device", "a.png"), 2,
@@ -26,6 +30,10 @@ class ResourceExhaustedError(Exception):
     (PermissionError(errno.EACCES, "Permission denied", "a"), 2, "x: error: a: Permission denied; change its permiss"),
     (IsADirectoryError(errno.EISDIR, "Is a directory", b"a"), 2, "x: error: a: Is a directory; move away what is th"),
     (OSError("cannot identify image file"), 2, "x: error: the output: cannot identify image file; see whether"),
+    (InvalidArgumentError("Graph execution error:\nInputError: a.png: is gone; bring it back\nTraceback (most"), 2,
+     "x: error: a.png: is gone; bring it back\n"),
+    (OSError(errno.EROFS, "Read-only file system", "too big"), 2, "x: error: too big: Read-only file system; change"),
+    (InputError("a" * 5000), 2, "x: error: " + "a" * 500 + " … " + "a" * 400 + "\n"),
     (MemoryError(), 2, "x: error: too large for the memory; give a smaller --batch_size"),
     (ResourceExhaustedError("OOM"), 2, "x: error: too large for the memory"),
     (ValueError("Maximum allowed dimension exceeded"), 2, "x: error: too large for the memory"),
