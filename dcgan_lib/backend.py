@@ -89,8 +89,8 @@ with _stderr_held_back() if _is_to_be_silent() else nullcontext(), warnings.catc
         missing = error.name.split(".")[0]
         raise InputError(f"the package {missing} is missing; pip install -r requirements.txt brings it") from None
     except (ValueError, AttributeError, TypeError, AssertionError) as error:  # from a keras.json that is none
-        raise InputError(f"Keras cannot be loaded ({error!r}); mend or remove its settings file, keras.json in .keras or "
-                         "KERAS_HOME") from None
+        raise InputError(f"Keras cannot be loaded ({error!r}); mend or remove its settings file, keras.json in .keras "
+                         "or KERAS_HOME") from None
 
     tf.zeros(())  # the first tensor wakes the device, which has messages of its own
 
