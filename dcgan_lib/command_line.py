@@ -106,11 +106,11 @@ def get_args(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def train(args: argparse.Namespace) -> None:
     """Train in ``args.out`` and leave weights, losses, samples and the animation there."""
-    from .runs import Run, check_unused, claimed
+    from .runs import RUN_FILE, Run, check_unused, claimed
 
     with claimed(args.out):
         if args.resume:
-            if not (args.out / "run.json").exists():
+            if not (args.out / RUN_FILE).exists():
                 raise InputError(f"{args.out}: there is no run to resume here; leave out --resume to start one")
             run = _agreeing(Run.read(args.out), args, ("steps", "epochs", "path"))
         else:
@@ -122,7 +122,7 @@ def train(args: argparse.Namespace) -> None:
 
 
 def _new_run(args: argparse.Namespace):
-    from .runs import Run
+    from .runs import IMAGE_SIZES, Run
 
     original = args.model == "original"
     given = {field.name: getattr(args, field.name, None) for field in fields(Run)}
@@ -131,7 +131,7 @@ def _new_run(args: argparse.Namespace):
         run.learning_rate = 0.0005
     if args.image_size is None and run.trains_on_folder() and not original:
         run.image_size = 32
-    sizes = (28,) if original else (28, 32, 64, 128)
+    sizes = (28,) if original else IMAGE_SIZES
     if run.image_size not in sizes:
         choice = " or ".join(map(str, sizes))
         raise InputError(f"--image_size {run.image_size}: the {run.model} networks have no such size; give {choice}")
@@ -177,13 +177,14 @@ def _images(run, args: argparse.Namespace):
         found = data.load_mnist(run.path, run.image_size, (run.origin or None) if same else None)
     _print_left_out(found)
     count, height, width, channels = found.images.shape
-    if args.resume and run.fingerprint != found.fingerprint():
+    fingerprint = found.fingerprint()
+    if args.resume and run.fingerprint != fingerprint:
         then = f"{run.images:,} images" if run.images else "others"
         raise InputError(f"{args.out}: this run was trained on {then} ({run.data}), and these are {count:,} that are "
                          f"not the same ({found.source}); bring them back as they were and name them with --path, or "
                          "start a new run in another --out")
     run.data, run.origin, run.images, run.channels = found.source, found.origin, count, channels
-    run.fingerprint = found.fingerprint()
+    run.fingerprint = fingerprint
     run.path = str(expand(run.path, "--path").resolve()) if run.path else None
     print(f"data      {_one_line(run.data)}: {count:,} images, {height} x {width} x {channels}")
     return found

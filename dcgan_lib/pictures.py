@@ -46,13 +46,14 @@ def read_frames(folder: Path) -> dict[int, bytes]:
     frames = {}
     for path in folder.glob("step_*.png"):
         number = re.fullmatch(r"step_(\d+)\.png", path.name)
+        if not number:
+            continue
         try:
             png = path.read_bytes()
             Image.open(io.BytesIO(png), formats=["PNG"]).load()
         except Exception:  # a broken picture can raise nearly anything
             continue
-        if number:
-            frames[int(number[1])] = png
+        frames[int(number[1])] = png
     return frames
 
 

@@ -25,6 +25,7 @@ from .training import GAN
 
 MODELS = ("original", "dcgan")
 LOOPS = ("source", "fit")
+IMAGE_SIZES = (28, 32, 64, 128)
 MOST_WIDTH = 4096
 
 RUN_FILE = "run.json"
@@ -34,6 +35,7 @@ ANIMATION = "training_process.gif"
 LOSSES = "losses.csv"
 SAMPLES = "samples"
 LOCK = ".dcgan.lock"
+FILES = (RUN_FILE, *WEIGHTS, CHECKPOINT, LOSSES, ANIMATION)  # all that a run writes beside its samples
 
 
 @dataclass
@@ -81,7 +83,7 @@ class Run:
 
     def _may_be(self, name: str, kind: type, value: object) -> bool:
         ranges = {
-            "model": MODELS, "loop": LOOPS, "image_size": (28, 32, 64, 128), "channels": (1, 3),
+            "model": MODELS, "loop": LOOPS, "image_size": IMAGE_SIZES, "channels": (1, 3),
             "width": range(1, MOST_WIDTH + 1), "seed": range(2**32), "batch_size": range(1, 2**62),
             "steps": range(1, 2**62), "sample_every": range(1, 2**62),
         }
@@ -139,11 +141,13 @@ def save_weights(model: keras.Model, path: Path) -> None:
     variables = list(model.variables)
     if isinstance(model, GAN):
         variables += model.g_optimizer.variables + model.d_optimizer.variables
-    for variable in variables:
-        if not np.isfinite(variable.numpy()).all():
-            raise FloatingPointError(f"the weights {variable.path} are no longer finite")
     # HDF5 takes the whole process down with it when the disk is full, so that there must be room before it begins.
-    size = sum(variable.numpy().nbytes + 4096 for variable in variables) + 2**16
+    size = 2**16
+    for variable in variables:
+        values = variable.numpy()
+        if not np.isfinite(values).all():
+            raise FloatingPointError(f"the weights {variable.path} are no longer finite")
+        size += values.nbytes + 4096
     with whole_file(path, size) as temporary:
         model.save_weights(temporary)
 
@@ -248,7 +252,7 @@ def check_unused(folder: Path) -> None:
     """
     if (folder / RUN_FILE).is_file():
         raise InputError(f"{folder}: has a run in it; go on with it by --resume, or name another --out")
-    for name in (RUN_FILE, *WEIGHTS, CHECKPOINT, LOSSES, ANIMATION, SAMPLES):
+    for name in (*FILES, SAMPLES):
         if os.path.lexists(folder / name) and not (name == SAMPLES and (folder / name).is_dir()):
             raise InputError(f"{folder / name}: would be overwritten; move it away, or name another --out")
     for path in (folder / SAMPLES).glob("step_*.png"):
@@ -257,8 +261,7 @@ def check_unused(folder: Path) -> None:
 
 def _remove_leftovers(folder: Path) -> None:
     """Files of a run that was killed while it wrote: of its own names alone, and nowhere but where it writes."""
-    names = map(re.escape, (RUN_FILE, *WEIGHTS, CHECKPOINT, LOSSES, ANIMATION))
-    for place, name in ((folder, "|".join(names)), (folder / SAMPLES, r"step_\d+\.png")):
+    for place, name in ((folder, "|".join(map(re.escape, FILES))), (folder / SAMPLES, r"step_\d+\.png")):
         for path in place.iterdir() if place.is_dir() else ():
             if re.fullmatch(rf"\.tmp\d+-({name})", path.name) and path.is_file() and not path.is_symlink():
                 path.unlink()
