@@ -118,4 +118,17 @@ def device_name() -> str:
     return "CPU"
 
 
-__all__ = ["device_name", "keras", "tf"]
+def computes_in_bfloat16() -> bool:
+    """Whether the device has instructions for bfloat16, without which it takes longer than float32."""
+    gpus = tf.config.get_visible_devices("GPU")
+    if gpus:
+        return tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0,)) >= (8,)
+    try:
+        with open("/proc/cpuinfo") as file:
+            flags = next((line for line in file if line.startswith("flags")), "").split()
+    except OSError:  # not Linux
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+__all__ = ["computes_in_bfloat16", "device_name", "keras", "tf"]

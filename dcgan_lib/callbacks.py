@@ -67,7 +67,7 @@ class StopAtNaN(keras.callbacks.Callback):
 
 
 class LiveSamples(keras.callbacks.Callback):
-    """Pictures from one fixed noise every so many steps, so that they show how the generator changes.
+    """Pictures from one fixed noise every so many steps, so that they show how the (averaged) generator changes.
 
     In JupyterLab and Colab one figure is redrawn in place: the samples and both losses. Elsewhere nothing is shown.
 
@@ -118,7 +118,7 @@ class LiveSamples(keras.callbacks.Callback):
 
     def _draw(self) -> None:
         step = self.model.step
-        picture = combine_images(to_uint8(self.model.generator.predict_on_batch(self._noise)))
+        picture = combine_images(to_uint8(self.model.averaged_generator.predict_on_batch(self._noise)))
         self.frames[step] = png_bytes(picture)
         if self.folder:
             with whole_file(self.folder / SAMPLES / f"step_{step:06d}.png") as temporary:

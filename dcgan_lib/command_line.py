@@ -49,6 +49,13 @@ def _rate(text: str) -> float:
     raise argparse.ArgumentTypeError(f"must be a number above 0, from 1e-30 to 1e30, not {text!r}")
 
 
+def _share(text: str) -> float:
+    with suppress(ValueError):
+        if 0 <= float(text) < 1:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"must be a number from 0 to below 1, not {text!r}")
+
+
 def _parser() -> Parser:
     parser = Parser(prog="dcgan", description="Train a DCGAN, generate images with it, and measure how good they are.")
     parser.add_argument("--mode", required=True, choices=("train", "generate", "measure"))
@@ -68,8 +75,21 @@ def _parser() -> Parser:
                         help="28, 32, 64 or 128 (MNIST: 28, a folder: 32; original: 28)")
     parser.add_argument("--width", type=_whole_number(1, 4096), metavar="N",
                         help="dcgan: channels of the hidden layer next to the image (32; the paper: 128)")
+    parser.add_argument("--hidden", type=_whole_number(0, 4096), metavar="N",
+                        help="dcgan: units of a dense layer in both networks; 0: none, as in the paper (28 pixels: 512,"
+                             " else 0)")
+    parser.add_argument("--depth", type=_whole_number(1, 7), metavar="N",
+                        help="dcgan: convolutions that halve or double the side (28, 32, 64, 128 pixels: 2, 3, 4, 5)")
     parser.add_argument("--learning_rate", type=_rate, metavar="X",
                         help="train: of both optimizers (dcgan: Adam 0.001; original: SGD 0.0005)")
+    parser.add_argument("--g_learning_rate", type=_rate, metavar="X",
+                        help="train: of the generator's optimizer (as --learning_rate; with a hidden layer 0.002)")
+    parser.add_argument("--average", type=_share, metavar="X",
+                        help="train: how much the mean of the generator's weights, which is what is kept, remembers at "
+                             "each step; 0: only the last weights (dcgan: 0.999; original: 0)")
+    parser.add_argument("--precision", choices=("float32", "bfloat16", "auto"),
+                        help="train: what networks compute with; auto: bfloat16 where the device has it (dcgan: auto; "
+                             "original: float32)")
     parser.add_argument("--seed", type=_whole_number(0, 2**32 - 1), metavar="N",
                         help="train, measure: 0; generate: a new one each time")
     parser.add_argument("--out", metavar="DIR", help=f"where all files go ({OUT}/)")
@@ -84,10 +104,11 @@ def get_args(arguments: list[str] | None = None) -> argparse.Namespace:
         InputError: an argument is unknown or has a value that it cannot have.
     """
     args = _parser().parse_args(arguments)
+    training = ("loop", "epochs", "steps", "learning_rate", "g_learning_rate", "average", "precision", "resume")
     others = {
         "train": ("nice",),
-        "generate": ("path", "loop", "epochs", "steps", "learning_rate", "resume"),
-        "measure": ("loop", "epochs", "steps", "learning_rate", "resume"),
+        "generate": ("path", *training),
+        "measure": training,
     }
     for name in others[args.mode]:
         if getattr(args, name) is not None:
@@ -115,43 +136,61 @@ def train(args: argparse.Namespace) -> None:
             run = _agreeing(Run.read(args.out), args, ("steps", "epochs", "path"))
         else:
             check_unused(args.out)
-            run = _new_run(args)
+            run = new_run(args)
         found = _images(run, args)
         gan, losses = _gan_and_losses(run, args)
         _train(run, args, found, gan, losses)
 
 
-def _new_run(args: argparse.Namespace):
+def new_run(args: argparse.Namespace):
+    """The :class:`dcgan_lib.runs.Run` that the arguments describe, with a default for each that was not given.
+
+    Raises:
+        InputError: they do not go with one another.
+    """
+    from .backend import computes_in_bfloat16
+    from .models import DEPTHS
     from .runs import IMAGE_SIZES, Run
 
     original = args.model == "original"
+    _check_options(args)
     given = {field.name: getattr(args, field.name, None) for field in fields(Run)}
-    run = Run(**{name: value for name, value in given.items() if value is not None})
-    if args.learning_rate is None and original:
-        run.learning_rate = 0.0005
+    given = {name: value for name, value in given.items() if value is not None}
+    run = Run(**given)
     if args.image_size is None and run.trains_on_folder() and not original:
         run.image_size = 32
     sizes = (28,) if original else IMAGE_SIZES
     if run.image_size not in sizes:
         choice = " or ".join(map(str, sizes))
         raise InputError(f"--image_size {run.image_size}: the {run.model} networks have no such size; give {choice}")
-    _check_width(run, args)
+    # What the defaults of a run say is for the networks with a hidden layer.
+    defaults = {"depth": DEPTHS[run.image_size], "hidden": run.hidden if run.image_size == 28 else 0,
+                "precision": "auto"}
+    if original:
+        defaults = {"hidden": 0, "average": 0.0, "learning_rate": 0.0005, "precision": "float32"}
+    for name, value in defaults.items():
+        setattr(run, name, given.get(name, value))
+    rate_of_g = run.learning_rate if args.learning_rate or not run.hidden else run.g_learning_rate
+    run.g_learning_rate = given.get("g_learning_rate", rate_of_g)
+    if run.precision == "auto":
+        run.precision = "bfloat16" if computes_in_bfloat16() else "float32"
     return run
 
 
-def _check_width(run, args: argparse.Namespace) -> None:
-    if run.model == "original" and args.width is not None:
-        raise InputError("--width does not go with the original networks; leave it out")
+def _check_options(args: argparse.Namespace) -> None:
+    for name in ("width", "hidden", "depth", "average"):
+        if args.model == "original" and getattr(args, name, None) is not None:
+            raise InputError(f"--{name} does not go with the original networks; leave it out")
 
 
 def _agreeing(run, args: argparse.Namespace, free: tuple[str, ...]):
     """``run``, if no argument contradicts it but the ``free`` ones."""
     for field in fields(run):
         given, has = getattr(args, field.name, None), getattr(run, field.name)
-        if given is not None and given != has and field.name not in free:
+        if given not in (None, has, "auto") and field.name not in free:
             raise InputError(f"--{field.name} {given}: the run in {args.out} has {has}; leave it out, or name another "
                              "--out")
-    _check_width(run, args)
+    _check_options(argparse.Namespace(**{**vars(args), "model": run.model}))
     return run
 
 
@@ -200,13 +239,12 @@ def _print_left_out(found) -> None:
 
 def _gan_and_losses(run, args: argparse.Namespace):
     """The networks with their optimizers, and the losses so far: new, or as the last checkpoint kept them."""
-    from . import callbacks, runs, training
+    from . import callbacks, runs
     from .backend import keras, tf
 
     tf.config.experimental.enable_op_determinism()  # the same seed, the same losses, on a GPU too
     keras.utils.set_random_seed(run.seed)
-    gan = training.GAN(*run.networks(), seed=run.seed)
-    gan.compile(run.optimizer(), run.optimizer())
+    gan = run.gan()
     losses = callbacks.LossHistory()
     checkpoint = args.out / runs.CHECKPOINT
     again = "start a new run in another --out"
@@ -216,7 +254,8 @@ def _gan_and_losses(run, args: argparse.Namespace):
     elif any((args.out / name).exists() for name in runs.WEIGHTS):  # there are none where it was killed at its start
         raise InputError(f"{args.out}: has weights but no {runs.CHECKPOINT}, without which they would be lost; {again}")
     sizes = " and ".join(f"{network.count_params():,}" for network in (gan.generator, gan.discriminator))
-    print(f"networks  {run.model}{'' if run.model == 'original' else f', width {run.width}'}: {sizes} parameters")
+    shape = "" if run.model == "original" else f", width {run.width}, hidden {run.hidden}, depth {run.depth}"
+    print(f"networks  {run.model}{shape}: {sizes} parameters")
     return gan, losses
 
 
@@ -256,10 +295,12 @@ def _train(run, args: argparse.Namespace, found, gan, losses) -> None:
 
 
 def _print_training(run, step: int, steps_per_epoch: int) -> None:
-    from .backend import device_name
+    from .backend import computes_in_bfloat16, device_name
 
-    rate = f"{'SGD' if run.model == 'original' else 'Adam'} {run.learning_rate:g}"
-    print(f"device    {device_name()}")
+    rate = f"{'SGD' if run.model == 'original' else 'Adam'} {run.learning_rate:g} (G's {run.g_learning_rate:g})"
+    rate += f", weights of G averaged by {run.average:g}" if run.average else ""
+    has = "has" if computes_in_bfloat16() else "has no"
+    print(f"device    {device_name()}, computing in {run.precision} (it {has} instructions for bfloat16)")
     print(f"training  loop {run.loop}, {rate}, batches of {run.batch_size}, seed {run.seed}: steps {step} to "
           f"{run.steps} ({run.steps / steps_per_epoch:.3g} epochs)", flush=True)
     if run.batch_size == 1:
@@ -346,7 +387,7 @@ def _weights_folder(args: argparse.Namespace):
     if (folder / RUN_FILE).exists():
         run = Run.read(folder)
     else:
-        run = _new_run(argparse.Namespace(**{**vars(args), "batch_size": None, "seed": None}))
+        run = new_run(argparse.Namespace(**{**vars(args), "batch_size": None, "seed": None}))
     return folder, _agreeing(run, args, ("batch_size", "seed", "path"))
 
 

@@ -7,19 +7,74 @@ The layers at the outputs are float32 under every dtype policy: half precision w
 The source is keras-dcgan; the paper is Radford, Metz and Chintala, arXiv 1511.06434.
 """
 
-from .backend import keras
+import math
+
+import numpy as np
+
+from .backend import keras, tf
 from .errors import InputError
 
 NOISE_SIZE = 100  # numbers in one z, in the source as in the paper
+DEPTHS = {28: 2, 32: 3, 64: 4, 128: 5}  # of the paper's pair: how often it halves the side, where nothing is said
 
 
 # ---- the source's pair -------------------------------------------------------------------------------------------
 
 
-def generator_model() -> keras.Sequential:
-    """The source's generator: z (n, 100) to grey images (n, 28, 28, 1) in [-1, 1]."""
+def upsampled_convolution(small: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """``UpSampling2D((2, 2))`` and a convolution with padding "same", as four convolutions of the small maps.
+
+    A pixel of the large maps is one of four kinds, by whether its row and its column are even. In the window around
+    it, neighbours that upsampling made from one pixel share a factor, so that their weights can be summed first: for
+    5x5 weights each kind of pixel needs a 3x3 convolution, with 9 multiplications instead of 25.
+
+    Args:
+        small: (n, height, width, channels).
+        kernel: (k, k, channels, filters), k odd.
+    Returns:
+        (n, 2 * height, 2 * width, filters).
+    """
+    size, filters = kernel.shape[0], kernel.shape[-1]
+    reach = (size // 2 + 1) // 2  # of the small convolution, to either side
+    sums = np.zeros((2, 2 * reach + 1, size))  # even or odd, place in the small window, place in the large one
+    for odd in range(2):
+        for place in range(size):
+            sums[odd, (odd + place - size // 2) // 2 + reach, place] = 1
+    sums = tf.cast(sums, kernel.dtype)
+    phases = tf.einsum("pak,qbl,klcf->abcpqf", sums, sums, kernel)
+    phases = tf.cast(tf.reshape(phases, (*phases.shape[:3], 4 * filters)), small.dtype)
+    return tf.nn.depth_to_space(tf.nn.conv2d(small, phases, strides=1, padding="SAME"), 2)
+
+
+class InPhases(keras.Sequential):
+    """A ``Sequential`` that computes every ``UpSampling2D`` before a ``Conv2D`` by :func:`upsampled_convolution`.
+
+    Layers, weights and their files are those of the plain one, and so are the results but for rounding.
+    """
+
+    def call(self, inputs: tf.Tensor, training: bool | None = None, mask: None = None) -> tf.Tensor:
+        values, layers = inputs, list(self.layers)
+        while layers:
+            layer = layers.pop(0)
+            if isinstance(layer, keras.layers.UpSampling2D):
+                convolution = layers.pop(0)
+                values = upsampled_convolution(values, convolution.kernel.value)
+                values = convolution.activation(values + tf.cast(convolution.bias.value, values.dtype))
+            elif layer._call_has_training_arg:
+                values = layer(values, training=training)
+            else:
+                values = layer(values)
+        return values
+
+
+def generator_model(in_phases: bool = False) -> keras.Sequential:
+    """The source's generator: z (n, 100) to grey images (n, 28, 28, 1) in [-1, 1].
+
+    Args:
+        in_phases: compute it as :class:`InPhases` does, in less time.
+    """
     layers = keras.layers
-    return keras.Sequential(
+    return (InPhases if in_phases else keras.Sequential)(
         [
             keras.Input((NOISE_SIZE,)),
             layers.Dense(1024, name="dense_1"),
@@ -75,54 +130,62 @@ def generator_containing_discriminator(g: keras.Model, d: keras.Model) -> keras.
 # ---- the paper's pair --------------------------------------------------------------------------------------------
 
 
-def dcgan_generator(image_size: int = 28, channels: int = 1, width: int = 128) -> keras.Sequential:
+def dcgan_generator(
+    image_size: int = 28, channels: int = 1, width: int = 128, hidden: int = 0, depth: int | None = None
+) -> keras.Sequential:
     """The paper's generator (section 3, figure 1): z (n, 100) to images (n, size, size, channels) in [-1, 1].
 
     From a small map of many channels, each transposed convolution doubles the side and halves the channels; batch
-    normalization and ReLU everywhere but at the output, which is a tanh; no hidden dense layer.
+    normalization and ReLU everywhere but at the output, which is a tanh. The paper's own has no hidden dense layer;
+    with one, it is the generator of the authors' program for MNIST (Newmu/dcgan_code, there with labels and 1024).
 
     Args:
         image_size: 28, 32, 64 or 128.
         channels: 1 or 3.
         width: channels of the last hidden layer. The paper's figure 1 has 128 (and 1024 in the first).
+        hidden: units of a dense layer between z and the first map; 0 for none.
+        depth: how many transposed convolutions: 2, 3, 4, 5 for the four sizes, where nothing else is said. With one
+            more the first map has half the side and twice the channels.
     Raises:
-        InputError: the size or the number of channels is another one.
+        InputError: the size, the number of channels or the depth is another one.
     """
-    start, doublings = _plan(image_size, channels)
+    sides = _sides(image_size, channels, depth)
     layers = keras.layers
-    filters = width * 2 ** (doublings - 1)
-    model = keras.Sequential(
-        [
-            keras.Input((NOISE_SIZE,)),
-            layers.Dense(start * start * filters, use_bias=False, kernel_initializer=_normal(), name="project"),
-            _batch_norm("batch_norm_0"),
-            layers.ReLU(name="relu_0"),
-            layers.Reshape((start, start, filters), name="reshape"),
-        ],
-        name="generator",
-    )
-    for number in range(1, doublings):
+    filters = width * 2 ** (len(sides) - 2)
+    model = keras.Sequential([keras.Input((NOISE_SIZE,))], name="generator")
+    if hidden:
+        model.add(layers.Dense(hidden, use_bias=False, kernel_initializer=_normal(), name="hidden"))
+        model.add(_batch_norm("batch_norm_hidden"))
+        model.add(layers.ReLU(name="relu_hidden"))
+    first = (sides[-1], sides[-1], filters)
+    model.add(layers.Dense(math.prod(first), use_bias=False, kernel_initializer=_normal(), name="project"))
+    model.add(_batch_norm("batch_norm_0"))
+    model.add(layers.ReLU(name="relu_0"))
+    model.add(layers.Reshape(first, name="reshape"))
+    for number, side in enumerate(sides[-2:0:-1], 1):
         filters //= 2
-        model.add(_up(filters, f"up_{number}", use_bias=False))
+        model.add(_up(filters, side, f"up_{number}", use_bias=False))
         model.add(_batch_norm(f"batch_norm_{number}"))
         model.add(layers.ReLU(name=f"relu_{number}"))
-    model.add(_up(channels, f"up_{doublings}"))
+    model.add(_up(channels, image_size, f"up_{len(sides) - 1}"))
     model.add(layers.Activation("tanh", dtype="float32", name="tanh"))
     return model
 
 
-def dcgan_discriminator(image_size: int = 28, channels: int = 1, width: int = 128) -> keras.Sequential:
+def dcgan_discriminator(
+    image_size: int = 28, channels: int = 1, width: int = 128, hidden: int = 0, depth: int | None = None
+) -> keras.Sequential:
     """The paper's discriminator (section 3): images (n, size, size, channels) to logits (n, 1).
 
     Strided convolutions instead of pooling; batch normalization everywhere but at the input; LeakyReLU with slope
     0.2. The output is the logit: a sigmoid of it is the probability that the image is real.
 
-    Args and errors as in :func:`dcgan_generator`; ``width`` is the number of channels of the first layer.
+    Args and errors as in :func:`dcgan_generator`; ``width`` is the number of channels of the first layer, ``depth``
+    how many convolutions there are, and the ``hidden`` dense layer stands between the last of them and the logit.
     """
-    _, halvings = _plan(image_size, channels)
     layers = keras.layers
     model = keras.Sequential([keras.Input((image_size, image_size, channels))], name="discriminator")
-    for number in range(1, halvings + 1):
+    for number in range(1, len(_sides(image_size, channels, depth))):
         first = number == 1
         model.add(
             layers.Conv2D(
@@ -134,27 +197,38 @@ def dcgan_discriminator(image_size: int = 28, channels: int = 1, width: int = 12
             model.add(_batch_norm(f"batch_norm_{number}"))
         model.add(layers.LeakyReLU(negative_slope=0.2, name=f"leaky_relu_{number}"))
     model.add(layers.Flatten(name="flatten"))
+    if hidden:
+        model.add(layers.Dense(hidden, use_bias=False, kernel_initializer=_normal(), name="hidden"))
+        model.add(_batch_norm("batch_norm_hidden"))
+        model.add(layers.LeakyReLU(negative_slope=0.2, name="leaky_relu_hidden"))
     model.add(layers.Dense(1, kernel_initializer=_normal(), dtype="float32", name="logit"))
     return model
 
 
-def _plan(image_size: int, channels: int) -> tuple[int, int]:
-    """The side of the smallest map, and how many doublings lead from it to the image."""
-    plans = {28: (7, 2), 32: (4, 3), 64: (4, 4), 128: (4, 5)}
-    if image_size not in plans:
+def _sides(image_size: int, channels: int, depth: int | None) -> list[int]:
+    """The sides of the maps, from the image's to the smallest: each is half of the one before, rounded up."""
+    if image_size not in DEPTHS:
         raise InputError(f"no network here makes images of size {image_size}; choose 28, 32, 64 or 128")
     if channels not in (1, 3):
         raise InputError(f"no network here makes images of {channels} channels; choose 1 or 3")
-    return plans[image_size]
+    sides = [image_size]
+    for _ in range(DEPTHS[image_size] if depth is None else depth):
+        sides.append((sides[-1] + 1) // 2)
+    if len(sides) < 2 or sides[-2] < 2:
+        raise InputError(f"no network here halves images of size {image_size} {depth} times; choose a --depth from 1 "
+                         f"to {(image_size - 1).bit_length()}")
+    return sides
 
 
 def _normal() -> keras.Initializer:
     return keras.initializers.RandomNormal(0.0, 0.02)  # paper, section 4; a new one for each layer
 
 
-def _up(filters: int, name: str, use_bias: bool = True) -> keras.layers.Layer:
+def _up(filters: int, side: int, name: str, use_bias: bool = True) -> keras.layers.Layer:
+    """A transposed convolution to maps of this side: twice that of its input, or one less where it is odd."""
     return keras.layers.Conv2DTranspose(
-        filters, (5, 5), strides=(2, 2), padding="same", use_bias=use_bias, kernel_initializer=_normal(), name=name
+        filters, (5, 5), strides=(2, 2), padding="same", output_padding=0 if side % 2 else None, use_bias=use_bias,
+        kernel_initializer=_normal(), name=name,
     )
 
 

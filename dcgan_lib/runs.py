@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import filelock
 import h5py
@@ -25,8 +26,9 @@ from .training import GAN
 
 MODELS = ("original", "dcgan")
 LOOPS = ("source", "fit")
+PRECISIONS = ("float32", "bfloat16")
 IMAGE_SIZES = (28, 32, 64, 128)
-MOST_WIDTH = 4096
+MOST_WIDTH = 4096  # and of the units of the hidden layer
 
 RUN_FILE = "run.json"
 WEIGHTS = ("generator.weights.h5", "discriminator.weights.h5")
@@ -47,11 +49,16 @@ class Run:
     path: str | None = None
     image_size: int = 28
     channels: int = 1
-    # With this width, batch and rate the paper's pair shows digits within a minute on two CPU cores; the paper's own
-    # are 128, 128 and 0.0002.
+    # What `python -m dcgan_lib.benchmark` found to show good digits soonest on two CPU cores; the paper's own are
+    # width 128, no hidden layer, batches of 128 and 0.0002 for both rates.
     width: int = 32
+    hidden: int = 512
+    depth: int = 2
     batch_size: int = 64
     learning_rate: float = 0.001
+    g_learning_rate: float = 0.002
+    average: float = 0.999
+    precision: str = "float32"
     seed: int = 0
     steps: int = 1200
     sample_every: int = 24
@@ -71,9 +78,13 @@ class Run:
         if not path.is_file():
             raise InputError(f"{folder}: there is no run here (no {RUN_FILE}); name the folder of a run")
         try:
-            run = cls(**json.loads(path.read_text("utf-8-sig")))
+            values = json.loads(path.read_text("utf-8-sig"))
+            run = cls(**values)
         except (OSError, ValueError, TypeError, RecursionError) as error:
             raise InputError(f"{path}: is damaged ({error}); restore it, or name another --out") from None
+        if "model" in values and "hidden" not in values:
+            raise InputError(f"{path}: is of an earlier version of this program, which had other networks; train again "
+                             "in another --out")
         for field in fields(run):
             value = getattr(run, field.name)
             if not run._may_be(field.name, field.type, value):
@@ -84,9 +95,12 @@ class Run:
     def _may_be(self, name: str, kind: type, value: object) -> bool:
         ranges = {
             "model": MODELS, "loop": LOOPS, "image_size": IMAGE_SIZES, "channels": (1, 3),
-            "width": range(1, MOST_WIDTH + 1), "seed": range(2**32), "batch_size": range(1, 2**62),
+            "width": range(1, MOST_WIDTH + 1), "hidden": range(MOST_WIDTH + 1), "depth": range(1, 8),
+            "precision": PRECISIONS, "seed": range(2**32), "batch_size": range(1, 2**62),
             "steps": range(1, 2**62), "sample_every": range(1, 2**62),
         }
+        if name == "average":
+            return type(value) in (int, float) and 0 <= value < 1
         if kind is float:
             return type(value) in (int, float) and 0 < value < 1e38
         return isinstance(value, kind) and type(value) is not bool and value in ranges.get(name, (value,))
@@ -99,18 +113,37 @@ class Run:
         """Whether it is a folder of images that it trains on, and not MNIST."""
         return self.path is not None and (Path(self.path).suffix.lower() != ".npz" or Path(self.path).is_dir())
 
-    def networks(self) -> tuple[keras.Sequential, keras.Sequential]:
-        """The generator and the discriminator, new."""
-        if self.model == "original":
-            return generator_model(), discriminator_model()
-        size = (self.image_size, self.channels, self.width)
-        return dcgan_generator(*size), dcgan_discriminator(*size)
+    def networks(self, precision: str = "float32", in_phases: bool = True) -> tuple[keras.Sequential, keras.Sequential]:
+        """The generator and the discriminator, new.
 
-    def optimizer(self) -> keras.Optimizer:
-        """A new optimizer: the source's for its pair, the paper's for its own."""
+        Args:
+            precision: of what they compute with, "float32" or "bfloat16"; weights, statistics and outputs are float32.
+            in_phases: whether the source's generator is an :class:`dcgan_lib.models.InPhases`.
+        """
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else precision)
+        try:
+            if self.model == "original":
+                return generator_model(in_phases), discriminator_model()
+            size = (self.image_size, self.channels, self.width, self.hidden, self.depth)
+            return dcgan_generator(*size), dcgan_discriminator(*size)
+        finally:
+            keras.config.set_dtype_policy(before)
+
+    def gan(self, in_phases: bool = True, **settings: Any) -> GAN:
+        """The networks of the run, new, and what trains them; with the optimizers of their own program or paper.
+
+        Args:
+            in_phases: as in :meth:`networks`.
+            settings: as in :meth:`GAN.compile`.
+        """
+        gan = GAN(*self.networks(self.precision, in_phases), self.seed, self.average)
+        rates = self.g_learning_rate, self.learning_rate
         if self.model == "original":
-            return keras.optimizers.SGD(self.learning_rate, momentum=0.9, nesterov=True)
-        return keras.optimizers.Adam(self.learning_rate, beta_1=0.5)
+            gan.compile(*(keras.optimizers.SGD(rate, momentum=0.9, nesterov=True) for rate in rates), **settings)
+        else:
+            gan.compile(*(keras.optimizers.Adam(rate, beta_1=0.5) for rate in rates), **settings)
+        return gan
 
 
 # ---- weights -----------------------------------------------------------------------------------------------------
@@ -203,9 +236,9 @@ def _look_into(path: Path) -> tuple[list[tuple[int, ...]], bool]:
 def save_checkpoint(gan: GAN, folder: Path) -> None:
     """Write :data:`CHECKPOINT`, where a resumed run starts, and then both networks, each into a file of its own.
 
-    Errors as in :func:`save_weights`.
+    The generator in it is the averaged one. Errors as in :func:`save_weights`.
     """
-    for model, name in zip((gan, gan.generator, gan.discriminator), (CHECKPOINT, *WEIGHTS), strict=True):
+    for model, name in zip((gan, gan.averaged_generator, gan.discriminator), (CHECKPOINT, *WEIGHTS), strict=True):
         save_weights(model, folder / name)
 
 

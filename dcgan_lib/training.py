@@ -46,11 +46,21 @@ class GAN(keras.Model):
     ``save_weights`` keeps both networks and both optimizers; ``seed`` and :attr:`step` give the rest.
     """
 
-    def __init__(self, generator: keras.Model, discriminator: keras.Model, seed: int = 0):
+    def __init__(self, generator: keras.Model, discriminator: keras.Model, seed: int = 0, average: float = 0.0):
+        """
+        Args:
+            seed: of the noise.
+            average: how much of :attr:`averaged_generator` stays at each step, from 0 (it is the generator itself) to
+                below 1 (it is a network of its own, and remembers about 1 / (1 - average) steps).
+        """
         super().__init__(name="gan")
         self.generator = generator
         self.discriminator = discriminator
         self.seed = seed
+        self.average = average
+        # G goes round in circles as it learns; the mean of its weights on the way makes better images than any of
+        # them (Yazıcı et al., arXiv 1806.04498).
+        self.averaged_generator = _copied(generator) if average else generator
         self.built = True  # both networks are; there is nothing to infer from a first batch
 
     def compile(
@@ -95,6 +105,7 @@ class GAN(keras.Model):
         with tf.control_dependencies([real]):  # or an exhausted pipeline would still make `step` go on by one
             d_loss = self.train_discriminator(real, draw_noise(count, self.seed, stream))
             g_loss = self.train_generator(draw_noise(count, self.seed, stream + 1))
+        self.update_average()
         # Keras divides a loss by the number of replicas, so that the sum of their gradients is a mean.
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         return {"d_loss": d_loss * replicas, "g_loss": g_loss * replicas}
@@ -119,6 +130,24 @@ class GAN(keras.Model):
             loss = self.cross_entropy(tf.ones_like(verdict), verdict)
         self.g_optimizer.apply(tape.gradient(loss, variables), variables)
         return loss
+
+    def update_average(self) -> None:
+        """Move the averaged weights, moving statistics included, towards G's as they are now.
+
+        In the first steps faster, so that the mean soon forgets the weights that training began with.
+        """
+        if not self.average:
+            return
+        step = tf.cast(self.g_optimizer.iterations, tf.float32)
+        rate = 1 - tf.minimum(self.average, (1 + step) / (10 + step))
+        for mean, now in zip(self.averaged_generator.variables, self.generator.variables, strict=True):
+            mean.assign(mean + rate * (now - mean))
+
+
+def _copied(network: keras.Model) -> keras.Model:
+    copy = keras.models.clone_model(network)
+    copy.set_weights(network.get_weights())
+    return copy
 
 
 def _real_images(data: Any, discriminator: keras.Model) -> tf.Tensor:
@@ -179,4 +208,5 @@ def _step_like_source(gan: GAN, d_on_g: keras.Sequential, real: tf.Tensor) -> di
     d_on_g.reset_metrics()
     g_loss = d_on_g.train_on_batch(draw_noise(count, gan.seed, 2 * step + 1), np.ones((count, 1)))
     d.trainable = True
+    gan.update_average()
     return {"d_loss": float(d_loss), "g_loss": float(g_loss)}

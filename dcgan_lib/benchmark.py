@@ -1,0 +1,343 @@
+"""How fast is a training, and how soon are its digits good?
+
+What belongs here: measurements of speed. Each speed is a ratio to something that ran in turns with it, since a machine
+is not equally fast from one minute to the next.
+
+``python -m dcgan_lib.benchmark speed`` compares ways to train, ``batches`` sizes of a batch and numbers of threads, and
+``distance`` trains and measures on the way, as ``--mode measure`` does, how far the digits are from real ones.
+"""
+
+import sys
+
+if __name__ == "__main__":  # loaded again by the program, so that what goes wrong in it is one line
+    from .errors import run_program
+
+    def _run(arguments: list[str] | None) -> None:
+        from dcgan_lib.benchmark import benchmark
+
+        benchmark(arguments)
+
+    sys.exit(run_program("dcgan_lib.benchmark", _run))
+
+import multiprocessing
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+import psutil
+
+from . import metrics
+from .backend import computes_in_bfloat16, keras, tf
+from .callbacks import Checkpoint, LiveSamples, LossHistory, StopAtNaN
+from .command_line import CHECKPOINT_SECONDS, CHECKPOINT_STEPS, get_args, new_run
+from .data import batches, load_mnist, reference_digits, to_float
+from .errors import InputError, Parser
+from .generating import generate_images
+from .runs import Run
+from .training import GAN, train_like_source
+
+DISTANCES = (10, 5, 3, 2)  # of digits that can be read, to good ones
+MEASURED = 5000  # images; fewer where there are not as many real ones
+
+
+# ---- speed -------------------------------------------------------------------------------------------------------
+
+
+class Way(NamedTuple):
+    """A way to train: the run, what :meth:`Run.gan` takes besides, and how many threads (0: as TensorFlow chooses)."""
+
+    run: Run
+    settings: dict[str, Any] = {}
+    threads: int = 0
+
+
+class Speed(NamedTuple):
+    """Of a way to train: seconds a step in every round, operations in a step, and the most memory taken, in bytes."""
+
+    seconds: list[float]
+    operations: int
+    memory: int
+
+
+def ways_to_train() -> dict[str, Way]:
+    """The ways that ``speed`` compares; the source's loop stands first."""
+    source = Run(model="original", hidden=0, learning_rate=5e-4, g_learning_rate=5e-4, average=0.0)
+    plain = {"in_phases": False}
+    return {
+        "source's pair, source's loop": Way(replace(source, loop="source"), plain),
+        "- one compiled step": Way(source, plain),
+        "- and in phases": Way(source),
+        "- and in bfloat16": Way(replace(source, precision="bfloat16")),
+        "default pair, source's loop": Way(Run(loop="source", average=0.0)),
+        "- one compiled step in float32": Way(Run(average=0.0)),
+        "- and averaged": Way(Run()),
+        "- and compiled by XLA": Way(Run(), {"jit_compile": True}),
+        "- averaged, in bfloat16": Way(Run(precision="bfloat16")),
+    }
+
+
+def measure_speeds(ways: list[Way], rounds: int = 5, seconds: float = 2.0) -> list[Speed]:
+    """Train in all the ways in turns, each in a process of its own and for some ``seconds`` a turn."""
+    spawn = multiprocessing.get_context("spawn")
+    workers, turns, last = [], [], []
+    try:
+        for way in ways:
+            here, there = spawn.Pipe()
+            workers.append((spawn.Process(target=_serve, args=(there, way, seconds), daemon=True), here))
+            with _threads(way.threads):
+                workers[-1][0].start()
+            there.close()
+            here.recv()  # one after the other, since starting keeps the processor busy
+        for _ in range(rounds):
+            for _, here in workers:
+                here.send("train")
+                last.append(here.recv())
+        turns = [last[number :: len(ways)] for number in range(len(ways))]
+    except EOFError:
+        raise InputError(f"a process ended; see whether there is memory for {len(ways)} trainings at once") from None
+    finally:
+        for worker, _ in workers:
+            worker.kill()
+    return [Speed([turn[0] for turn in some], *some[-1][1:]) for some in turns]
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """What processes that start in this block find in their environment: how many threads TensorFlow may have."""
+    names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS") if count else ()
+    before = {name: os.environ.pop(name, None) for name in names}
+    os.environ.update(dict.fromkeys(names, str(count)))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+def _serve(connection: Connection, way: Way, seconds: float) -> None:
+    """What a process of :func:`measure_speeds` does: it trains a little whenever it is told to, and answers."""
+    gan, data = way.run.gan(**way.settings), batches(load_mnist().images, way.run.batch_size)
+
+    def train(steps: int) -> float:
+        start = time.perf_counter()
+        if way.run.loop == "source":
+            train_like_source(gan, data, steps)
+        else:
+            gan.fit(data, steps_per_epoch=steps, shuffle=False, verbose=0)
+        return (time.perf_counter() - start) / steps
+
+    train(2)
+    steps = max(2, round(seconds / train(2)))
+    operations = count_operations(gan, way.run.batch_size)
+    connection.send("ready")
+    while connection.recv():
+        connection.send((train(steps), operations, _peak_memory()))
+
+
+def count_operations(gan: GAN, batch_size: int) -> int:
+    """Additions and multiplications of one step of ``fit``, as TensorFlow counts them in its graph."""
+    images = tf.TensorSpec((batch_size, *gan.discriminator.input_shape[1:]))
+    graph = tf.function(gan.train_step, jit_compile=False).get_concrete_function(images).graph
+    options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
+    options["output"] = "none"
+    return tf.compat.v1.profiler.profile(graph, options=options).total_float_ops
+
+
+def peak_rate(dtype: str, size: int = 2048) -> float:
+    """Operations a second in a product of two square matrices: what the processor can do at best."""
+    matrix = tf.cast(tf.random.normal((size, size)), dtype)
+    product = tf.function(lambda: tf.reduce_sum(matrix @ matrix), jit_compile=False)
+    times = []
+    for _ in range(6):
+        start = time.perf_counter()
+        product().numpy()
+        times.append(time.perf_counter() - start)
+    return 2 * size**3 / min(times)
+
+
+def _peak_memory() -> int:
+    info = psutil.Process().memory_info()
+    if hasattr(info, "peak_wset"):  # Windows
+        return info.peak_wset
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def callbacks_share(run: Run, steps: int = 400) -> float:
+    """Which part of the time between two steps goes to what watches a training in the command line."""
+    with tempfile.TemporaryDirectory() as folder:
+        losses = LossHistory()
+        watchers = keras.callbacks.CallbackList([
+            losses, StopAtNaN(), Checkpoint(Path(folder), losses, CHECKPOINT_STEPS, CHECKPOINT_SECONDS),
+            LiveSamples(losses, run.sample_every, folder=Path(folder)),
+        ])
+        stopwatch = _Stopwatch(watchers)
+        data = batches(load_mnist().images, run.batch_size)
+        run.gan().fit(data, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=[stopwatch])
+    return stopwatch.inside / stopwatch.total
+
+
+class _Stopwatch(keras.callbacks.Callback):
+    """Calls other callbacks and measures how long they take from the tenth step to the last."""
+
+    def __init__(self, watchers: keras.callbacks.CallbackList):
+        super().__init__()
+        self.watchers = watchers
+        self.inside = self.total = 0.0
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        self.watchers.set_model(self.model)
+        self.watchers.on_train_begin()
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        start = time.perf_counter()
+        self.watchers.on_train_batch_end(batch, logs)
+        now = time.perf_counter()
+        if batch < 10:
+            self._start, self.inside = now, 0.0
+        else:
+            self.inside, self.total = self.inside + now - start, now - self._start
+
+
+# ---- distance ----------------------------------------------------------------------------------------------------
+
+
+class DistanceWatch(keras.callbacks.Callback):
+    """How far generated digits are from real ones on the way: :attr:`rows` of (step, seconds of training, distance).
+
+    The clock stands still while it measures.
+
+    Args:
+        every: seconds from one measurement to the next.
+        seconds: when the training ends.
+    """
+
+    def __init__(self, every: float, seconds: float):
+        super().__init__()
+        self.every = every
+        self.seconds = seconds
+        self.rows: list[tuple[int, float, float]] = []
+        self._judge = metrics.load_judge()
+        real = reference_digits(None).images
+        self._count = min(MEASURED, len(real) // 2)
+        self._real = metrics.judge_images(self._judge, to_float(real[: self._count])).features
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        self._trained, self._since = 0.0, None
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        now = time.perf_counter()
+        if self._since is None:  # the first step is compiled, which is not training
+            self._since = now
+        trained = self._trained + now - self._since
+        if trained >= self.every * (len(self.rows) + 1) or trained >= self.seconds:
+            self._measure(trained)
+        if trained >= self.seconds:
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        if not self.rows or self.rows[-1][0] != self.model.step:
+            self._measure(self._trained + time.perf_counter() - self._since)
+
+    def _measure(self, trained: float) -> None:
+        images = generate_images(self.model.averaged_generator, self._count, self.model.seed)
+        features = metrics.judge_images(self._judge, images).features
+        self.rows.append((self.model.step, trained, metrics.frechet_distance(self._real, features)))
+        self._trained, self._since = trained, time.perf_counter()
+
+
+def distances_on_the_way(run: Run, every: float, seconds: float) -> list[tuple[int, float, float]]:
+    """Train ``run`` for its steps or some ``seconds``, whichever is over first. Returns rows of a DistanceWatch."""
+    keras.utils.set_random_seed(run.seed)
+    gan, watch = run.gan(), DistanceWatch(every, seconds)
+    data = batches(load_mnist(run.path, run.image_size).images, run.batch_size, run.seed, shuffle=run.loop == "fit")
+    if run.loop == "source":
+        train_like_source(gan, data, run.steps, [watch, StopAtNaN()])
+    else:
+        gan.fit(data, steps_per_epoch=run.steps, shuffle=False, verbose=0, callbacks=[watch, StopAtNaN()])
+    return watch.rows
+
+
+# ---- the program -------------------------------------------------------------------------------------------------
+
+
+def benchmark(arguments: list[str] | None = None) -> None:
+    """The program ``python -m dcgan_lib.benchmark``."""
+    parser = Parser(prog="python -m dcgan_lib.benchmark", description="Measure how fast trainings are, and how soon "
+                    "their digits are good.")
+    parser.add_argument("what", choices=("speed", "batches", "distance"))
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="speed, batches: turns (%(default)s)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="N", help="distance: (0 1 2)")
+    parser.add_argument("--seconds", type=float, default=120, metavar="X", help="distance: of training (%(default)s)")
+    parser.add_argument("--every", type=float, default=10, metavar="X", help="distance: seconds between two "
+                        "measurements (%(default)s); all other options are those of dcgan --mode train")
+    args, others = parser.parse_known_args(arguments)
+    if min(args.rounds, args.seconds, args.every) <= 0 or min(args.seeds) < 0:
+        raise InputError("--rounds, --seconds and --every must be above 0, and no seed below 0")
+    if others and args.what != "distance":
+        raise InputError(f"{others[0]} does not go with {args.what}; leave it out")
+    print(f"data      {load_mnist().source}: {len(load_mnist().images):,} images")
+    if args.what == "distance":
+        _print_distances(args.seeds, args.every, args.seconds, others)
+    else:
+        (_print_speeds if args.what == "speed" else _print_batches)(args.rounds)
+
+
+def _print_speeds(rounds: int) -> None:
+    ways = ways_to_train()
+    peaks = {"float32": peak_rate("float32"), "bfloat16": peak_rate("bfloat16")}
+    for name, rate in peaks.items():
+        print(f"peak      {rate / 1e9:.0f} GFLOP/s in {name}, a product of two matrices of 2,048 x 2,048")
+    speeds = measure_speeds(list(ways.values()), rounds)
+    print("\n                              images/s  times the source's loop  MFLOP/image  of the peak  memory")
+    for (name, way), speed in zip(ways.items(), speeds, strict=True):
+        loop = speeds[0] if name in list(ways)[:4] else speeds[4]
+        ratios = sorted(base / own for base, own in zip(loop.seconds, speed.seconds, strict=True))
+        images = way.run.batch_size / median(speed.seconds)
+        share = speed.operations / median(speed.seconds) / peaks[way.run.precision]
+        print(f"{name:30}{images:8.0f}  {median(ratios):9.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+              f"{speed.operations / way.run.batch_size / 1e6:13.0f}  {share:11.0%}  {speed.memory / 2**20:4.0f} MiB")
+    precision = "bfloat16" if computes_in_bfloat16() else "float32"
+    share = callbacks_share(Run(precision=precision))
+    print(f"\ncallbacks of the command line: {share:.2%} of the time between steps (default pair in {precision})")
+
+
+def _print_batches(rounds: int) -> None:
+    sizes, precision = (16, 32, 64, 128, 256), "bfloat16" if computes_in_bfloat16() else "float32"
+    ways = [Way(Run(precision=precision, batch_size=size), threads=threads) for threads in (1, 2) for size in sizes]
+    speeds = measure_speeds(ways, rounds)
+    rates = [way.run.batch_size / median(speed.seconds) for way, speed in zip(ways, speeds, strict=True)]
+    print(f"images/s in {precision} (and times those of batches of 64 on 1 thread)\n")
+    print("batch   1 thread        2 threads")
+    for number, size in enumerate(sizes):
+        both = (rates[number], rates[number + len(sizes)])
+        print(f"{size:5}" + "".join(f"  {rate:6.0f} ({rate / rates[2]:.2f})" for rate in both))
+
+
+def _print_distances(seeds: list[int], every: float, seconds: float, others: list[str]) -> None:
+    args = get_args(["--mode", "train", *others])
+    run = new_run(args)
+    if (run.image_size, run.trains_on_folder()) != (28, False):
+        raise InputError("the judge knows digits of 28 x 28 alone; leave out --image_size and a folder's --path")
+    if not args.steps:
+        run.steps = 10**9
+    print(f"training  {' '.join(others) or 'as dcgan --mode train does'} ({run.precision})\n")
+    print("seed  step  seconds  Frechet distance")
+    found = {}
+    for seed in seeds:
+        found[seed] = distances_on_the_way(replace(run, seed=seed), every, seconds)
+        for step, trained, distance in found[seed]:
+            print(f"{seed:4}{step:6}{trained:9.1f}{distance:9.2f}", flush=True)
+    print("\nseconds until the distance is at most")
+    print("seed" + "".join(f"{most:7}" for most in DISTANCES))
+    for seed, rows in found.items():
+        times = [next((f"{at:7.0f}" for _, at, distance in rows if distance <= most), "      -") for most in DISTANCES]
+        print(f"{seed:4}{''.join(times)}")
