@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dcgan_lib import data
+from dcgan_lib import command_line, data
 from program import check_refusal, dcgan, dcgan_process, files
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
-SMALL = ("--width", 4, "--batch_size", 16)
+SMALL = ("--width", 4, "--hidden", 8, "--batch_size", 16)
 
 
 @pytest.fixture(scope="module")
@@ -420,6 +420,8 @@ def edit(**changes):
     (edit(model="stylegan"), "no run has model 'stylegan'"), (edit(image_size=30), "no run has image_size 30"),
     (edit(steps=True), "no run has steps True"), (edit(learning_rate=float("nan")), "no run has learning_rate nan"),
     (edit(another=1), "is damaged"), (edit(learning_rate=10**400), "no run has learning_rate 1000"),
+    (edit(average=1), "no run has average 1"), (edit(hidden=-1), "no run has hidden -1"),
+    (edit(precision="auto"), "no run has precision 'auto'"),
     (edit(path=7), "no run has path 7"), (edit(seed=None), "no run has seed None"),
 ])
 def test_generate_and_resume_from_files_that_are_not_good(trained, tmp_path, change, message):
@@ -462,7 +464,14 @@ def test_resume_where_the_losses_are_damaged(trained, tmp_path, content):
     (("--mode", "generate", "--out", "mistyped"), "--out mistyped: there is no such folder"),
     (("--mode", "measure", "--out", "mistyped"), "--out mistyped: there is no such folder"),
     (("--mode", "train", "--model", "original", "--width", 32), "--width does not go with the original networks"),
+    (("--mode", "train", "--model", "original", "--hidden", 0), "--hidden does not go with the original networks"),
+    (("--mode", "train", "--model", "original", "--average", 0.5), "--average does not go with the original"),
     (("--mode", "train", "--width", 20_000_000), "at most 4096"),
+    (("--mode", "train", "--hidden", 5000), "at most 4096"),
+    (("--mode", "train", "--average", 1), "from 0 to below 1, not '1'"),
+    (("--mode", "train", "--average", "nan"), "from 0 to below 1, not 'nan'"),
+    (("--mode", "train", "--depth", 6, "--steps", 1), "choose a --depth from 1 to 5"),
+    (("--mode", "generate", "--precision", "auto"), "--precision does not go with --mode generate"),
     (("--mode", "train", "--steps", 10**21), "must be at most 1000000000000"),
     (("--mode", "train", "--learning_rate", 1e-320), "from 1e-30 to 1e30"),
     (("--mode", "train", "--batch-size", 3), "--help lists the options"),
@@ -508,6 +517,37 @@ def test_out_that_cannot_be_written(tmp_path, digits_file):
     refused = dcgan("--mode", "train", "--path", digits_file, "--batch_size", 300, "--out", tmp_path / "a" / "b" / "c")
     check_refusal(refused, "256 images are fewer than a batch of 300")
     assert not (tmp_path / "a").exists(), "no empty folders are left"
+
+
+@pytest.mark.parametrize("arguments, expected", [
+    ((), {"hidden": 512, "depth": 2, "learning_rate": 0.001, "g_learning_rate": 0.002, "average": 0.999}),
+    (("--learning_rate", "0.5"), {"learning_rate": 0.5, "g_learning_rate": 0.5}),
+    (("--g_learning_rate", "0.5"), {"learning_rate": 0.001, "g_learning_rate": 0.5}),
+    (("--hidden", "0"), {"hidden": 0, "depth": 2, "learning_rate": 0.001, "g_learning_rate": 0.001}),
+    (("--image_size", "64"), {"hidden": 0, "depth": 4, "g_learning_rate": 0.001}),
+    (("--image_size", "64", "--hidden", "9", "--depth", "3"), {"hidden": 9, "depth": 3, "g_learning_rate": 0.002}),
+    (("--model", "original"), {"hidden": 0, "average": 0.0, "learning_rate": 0.0005, "g_learning_rate": 0.0005,
+                               "precision": "float32"}),
+    (("--precision", "float32"), {"precision": "float32"}), (("--precision", "bfloat16"), {"precision": "bfloat16"}),
+])
+def test_what_a_run_is_by_default(arguments, expected):
+    run = command_line.new_run(command_line.get_args(["--mode", "train", *arguments]))
+    assert {name: getattr(run, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize("has, precision", [(True, "bfloat16"), (False, "float32")])
+def test_precision_follows_the_device(has, precision, monkeypatch):
+    monkeypatch.setattr("dcgan_lib.backend.computes_in_bfloat16", lambda: has)
+    for arguments in ((), ("--precision", "auto")):
+        assert command_line.new_run(command_line.get_args(["--mode", "train", *arguments])).precision == precision
+
+
+def test_resume_keeps_the_precision_of_the_run(trained, digits_file):
+    run = json.loads((trained[0] / "run.json").read_text())
+    other = {"float32": "bfloat16", "bfloat16": "float32"}[run["precision"]]
+    resume = ("--mode", "train", "--resume", "--out", trained[0])
+    assert dcgan(*resume, "--precision", "auto").returncode == 0
+    check_refusal(dcgan(*resume, "--precision", other), f"has {run['precision']}; leave it out")
 
 
 def test_path_is_remembered_whole(trained, digits_file):

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from dcgan_lib import models
-from dcgan_lib.backend import keras
+from dcgan_lib.backend import keras, tf
 from dcgan_lib.errors import InputError
 from dcgan_lib.files import ASSETS
-from dcgan_lib.runs import load_weights
+from dcgan_lib.runs import Run, load_weights
 
 
 def table(model):
@@ -98,6 +98,76 @@ def test_paper_pair_starts_from_its_normal_distribution():
         assert all((gamma == 1).all() for gamma in gammas)
 
 
+@pytest.mark.parametrize("size, depth", [(28, 1), (28, 3), (28, 4), (28, 5), (32, 5), (64, 5)])
+def test_paper_pair_in_every_depth(size, depth):
+    g, d = (build(size, 1, 4, 0, depth) for build in (models.dcgan_generator, models.dcgan_discriminator))
+    sides = [size]
+    while len(sides) <= depth:
+        sides.append(-(-sides[-1] // 2))
+    up = [layer.output.shape[1:] for layer in g.layers if layer.name == "reshape" or layer.name.startswith("up")]
+    down = [layer.output.shape[1:] for layer in d.layers if layer.name.startswith("down")]
+    channels = [4 * 2**number for number in range(depth)]
+    assert down == [(side, side, count) for side, count in zip(sides[1:], channels)]
+    assert up == [*down[::-1], (size, size, 1)]
+    assert d(g(np.zeros((2, 100), "float32"))).shape == (2, 1)
+
+
+@pytest.mark.parametrize("depth", [0, 6, 9])
+def test_depths_that_no_image_has(depth):
+    for build in (models.dcgan_generator, models.dcgan_discriminator):
+        with pytest.raises(InputError, match=f"halves images of size 28 {depth} times; choose a --depth from 1 to 5"):
+            build(depth=depth)
+
+
+def test_the_hidden_layer_is_dense_with_batch_normalization():
+    places = (models.dcgan_generator, None, "ReLU"), (models.dcgan_discriminator, "flatten", "LeakyReLU")
+    for build, after, kind in places:
+        plain, hidden = build(width=4), build(width=4, hidden=6)
+        names = [layer.name for layer in hidden.layers]
+        start = names.index(after) + 1 if after else 0
+        assert names[start : start + 2] == ["hidden", "batch_norm_hidden"]
+        assert type(hidden.layers[start + 2]).__name__ == kind
+        assert names[:start] + names[start + 3 :] == [layer.name for layer in plain.layers]
+        assert hidden.layers[start].units == 6 and not hidden.layers[start].use_bias
+
+
+@pytest.mark.parametrize("k", [3, 5, 7])
+def test_upsampled_convolution_is_the_two_layers_in_one(k):
+    """In float64, with gradients, on maps of odd and even sides."""
+    random = np.random.default_rng(k)
+    for height, width in ((7, 7), (4, 5), (1, 2)):
+        small = tf.constant(random.normal(size=(2, height, width, 3)))
+        kernel = tf.constant(random.normal(size=(k, k, 3, 4)))
+        weights = random.normal(size=(2, 2 * height, 2 * width, 4))
+        results = []
+        for compute in (
+            lambda x, k: tf.nn.conv2d(tf.repeat(tf.repeat(x, 2, axis=1), 2, axis=2), k, 1, "SAME"),
+            models.upsampled_convolution,
+        ):
+            with tf.GradientTape() as tape:
+                tape.watch([small, kernel])
+                large = compute(small, kernel)
+                total = tf.reduce_sum(large * weights)
+            results.append([large, *tape.gradient(total, [small, kernel])])
+        for plain, other in zip(*results):
+            np.testing.assert_allclose(other, plain, atol=1e-12)
+
+
+def test_in_phases_has_the_same_weights_files_and_images(tmp_path):
+    plain, phased = models.generator_model(), models.generator_model(in_phases=True)
+    random = np.random.default_rng(0)
+    plain.set_weights([random.uniform(0.01, 0.05, weight.shape) for weight in plain.weights])
+    plain.save_weights(tmp_path / "plain.weights.h5")
+    phased.load_weights(tmp_path / "plain.weights.h5")
+    assert [layer.name for layer in phased.layers] == [layer.name for layer in plain.layers]
+    z = random.uniform(-1, 1, (3, 100)).astype("float32")
+    for training in (False, True):
+        np.testing.assert_allclose(phased(z, training=training), plain(z, training=training), atol=2e-5)
+    assert np.abs(plain.get_weights()[6] - phased.get_weights()[6]).max() < 1e-6, "moving statistics moved alike"
+    phased.save_weights(tmp_path / "phased.weights.h5")
+    models.generator_model().load_weights(tmp_path / "phased.weights.h5")
+
+
 @pytest.mark.parametrize("size, channels", [(27, 1), (30, 1), (256, 1), (28, 2), (0, 1)])
 def test_sizes_that_no_network_has(size, channels):
     for build in (models.dcgan_generator, models.dcgan_discriminator):
@@ -110,11 +180,10 @@ def test_shipped_weights_fit_under_every_policy_and_outputs_are_float32(policy):
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
-        g, d = models.dcgan_generator(width=64), models.dcgan_discriminator(width=64)
-        pairs = g, d, models.generator_model(), models.discriminator_model()
+        pairs = *Run.read(ASSETS).networks(), models.generator_model(True), models.discriminator_model()
     finally:
         keras.config.set_dtype_policy(before)
-    load_weights(g, ASSETS / "generator.weights.h5")
-    load_weights(d, ASSETS / "discriminator.weights.h5")
+    load_weights(pairs[0], ASSETS / "generator.weights.h5")
+    load_weights(pairs[1], ASSETS / "discriminator.weights.h5")
     assert [model.outputs[0].dtype for model in pairs] == ["float32"] * 4
     assert {weight.dtype for model in pairs for weight in model.weights} == {"float32"}

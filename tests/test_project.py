@@ -13,7 +13,7 @@ from notebook_tools import NOTEBOOKS, ROOT
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 MODULES = [
     "errors", "backend", "files", "data", "folders", "models", "training", "generating", "pictures", "runs", "metrics",
-    "callbacks", "command_line", "__main__",
+    "callbacks", "command_line", "benchmark", "__main__",
 ]
 
 

@@ -167,11 +167,34 @@ def test_a_claimed_folder_is_taken_away_if_it_stays_empty(tmp_path):
 
 def test_the_optimizers_and_networks_of_a_run():
     run = runs.Run(model="original", learning_rate=0.0005)
-    optimizer = run.optimizer()
-    assert isinstance(optimizer, keras.optimizers.SGD) and optimizer.nesterov and optimizer.momentum == 0.9
+    gan = run.gan()
+    for optimizer, rate in ((gan.g_optimizer, 0.002), (gan.d_optimizer, 0.0005)):
+        assert isinstance(optimizer, keras.optimizers.SGD) and optimizer.nesterov and optimizer.momentum == 0.9
+        assert abs(float(optimizer.learning_rate) - rate) < 1e-9
     assert [network.name for network in run.networks()] == ["generator", "discriminator"]
-    assert runs.Run().optimizer().beta_1 == 0.5
+    gan = runs.Run(width=4, hidden=6, precision="bfloat16").gan()
+    assert gan.g_optimizer.beta_1 == gan.d_optimizer.beta_1 == 0.5 and gan.average == 0.999
+    assert gan.generator.get_layer("up_1").compute_dtype == "bfloat16" and keras.config.dtype_policy().name == "float32"
+    assert [network.get_layer("hidden").units for network in (gan.generator, gan.discriminator)] == [6, 6]
     assert runs.Run(path=str(Path("a.NPZ"))).trains_on_folder() is False and runs.Run(path="a").trains_on_folder()
+
+
+def test_a_run_of_an_earlier_version_is_refused(tmp_path):
+    (tmp_path / "run.json").write_text('{"model": "dcgan", "width": 32}')
+    with pytest.raises(InputError, match=r"run.json: is of an earlier version of this program.*; train again in"):
+        runs.Run.read(tmp_path)
+
+
+def test_the_averaged_generator_is_what_is_kept(tmp_path):
+    gan = runs.Run(width=4, hidden=6, average=0.9).gan()
+    gan.averaged_generator.set_weights([weight + 1 for weight in gan.generator.get_weights()])
+    runs.save_checkpoint(gan, tmp_path)
+    kept, again = models.dcgan_generator(width=4, hidden=6), runs.Run(width=4, hidden=6, average=0.9).gan()
+    runs.load_weights(kept, tmp_path / runs.WEIGHTS[0])
+    runs.load_weights(again, tmp_path / runs.CHECKPOINT)
+    for own, mean, now, then in zip(kept.get_weights(), again.averaged_generator.get_weights(),
+                                    again.generator.get_weights(), gan.generator.get_weights()):
+        assert (own == then + 1).all() and (mean == then + 1).all() and (now == then).all()
 
 
 def test_a_new_run_overwrites_nothing(tmp_path):

@@ -204,6 +204,43 @@ def test_saved_weights_hold_networks_and_optimizers(pair, optimizer, loop, digit
                 np.testing.assert_array_equal(a.numpy(), b.numpy())
 
 
+@pytest.mark.parametrize("loop", ["source", "fit"])
+def test_averaged_weights_follow_their_formula(loop, digits):
+    keras.utils.set_random_seed(5)
+    gan = GAN(models.dcgan_generator(width=4, hidden=6), models.dcgan_discriminator(width=4, hidden=6), 7, average=0.3)
+    gan.compile(adam(), adam())
+    means = gan.generator.get_weights()
+    assert all((mean == own).all() for mean, own in zip(means, gan.averaged_generator.get_weights()))
+    for step in range(1, 5):
+        run(gan, loop, digits, 1)
+        remembered = min(0.3, (1 + step) / (10 + step))  # 2/11, 3/12, and then 0.3
+        means = [remembered * mean + (1 - remembered) * own for mean, own in zip(means, gan.generator.get_weights())]
+        for mean, own in zip(means, gan.averaged_generator.get_weights()):
+            np.testing.assert_allclose(own, mean, rtol=1e-4, atol=1e-6)
+    moved = [np.abs(own - now).max() for own, now in zip(means, gan.generator.get_weights())]
+    assert min(moved) > 0, "the mean is another network, moving statistics included"
+
+
+def test_without_averaging_there_is_one_generator():
+    gan = build("dcgan", adam)
+    assert gan.averaged_generator is gan.generator
+
+
+def test_a_step_is_traced_once(digits):
+    traced = []
+
+    class Counting(GAN):
+        def train_step(self, data):
+            traced.append(1)  # Python code runs when a graph is made, and not in each step
+            return super().train_step(data)
+
+    gan = Counting(models.dcgan_generator(width=4), models.dcgan_discriminator(width=4), average=0.9)
+    gan.compile(adam(), adam())
+    for _ in range(3):
+        run(gan, "fit", digits, 3)
+    assert gan.step == 9 and len(traced) == 1
+
+
 def test_noise_is_uniform_and_each_stream_has_its_own():
     noise = draw_noise(2000, 3, 4).numpy()
     assert noise.shape == (2000, 100) and noise.dtype == np.float32
@@ -380,7 +417,7 @@ def losses(gan):
 
 keras.utils.set_random_seed(0)
 with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
-    two = Watched(dcgan_generator(width=8), dcgan_discriminator(width=8), seed=7)
+    two = Watched(dcgan_generator(width=8), dcgan_discriminator(width=8), seed=7, average=0.9)
     of_two = losses(two)
 keras.utils.set_random_seed(0)
 of_one = losses(GAN(dcgan_generator(width=8), dcgan_discriminator(width=8), seed=7))
@@ -388,6 +425,12 @@ assert two.step == 1 and sorted(noises) == [0, 1]
 assert (noises[0] == draw_noise(16, 7, 1)).numpy().all(), "the first has what one device would have"
 assert not np.isin(noises[1], noises[0]).any(), "the second has its own"
 np.testing.assert_allclose(of_two, of_one, rtol=0.1)  # the other noise and smaller batches, but not half of it
+means, now = two.averaged_generator.get_weights(), two.generator.get_weights()
+# The first step's rate is 1 - 2 / 11, from weights that were the same.
+keras.utils.set_random_seed(0)
+first = dcgan_generator(width=8).get_weights()
+for mean, new, old in zip(means, now, first):
+    np.testing.assert_allclose(mean, old + 9 / 11 * (new - old), atol=1e-5)
 """
 
 
