@@ -85,7 +85,7 @@ def test_checkpoint_never_keeps_weights_that_are_not_finite(digits, tmp_path):
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-def test_checkpoint_by_time_never_takes_more_than_a_tenth_of_it(tmp_path, monkeypatch):
+def test_checkpoint_by_time_never_takes_more_than_a_fiftieth_of_it(tmp_path, monkeypatch):
     clock, saved = [0.0], []
     monkeypatch.setattr(callbacks.time, "monotonic", lambda: clock[0])
 
@@ -94,7 +94,7 @@ def test_checkpoint_by_time_never_takes_more_than_a_tenth_of_it(tmp_path, monkey
 
     def save(gan, folder):
         saved.append(gan.step)
-        clock[0] += 4  # seconds
+        clock[0] += 0.8  # seconds
 
     monkeypatch.setattr(callbacks, "save_checkpoint", save)
     checkpoint = callbacks.Checkpoint(tmp_path, callbacks.LossHistory(), every=10, seconds=60)
@@ -105,7 +105,7 @@ def test_checkpoint_by_time_never_takes_more_than_a_tenth_of_it(tmp_path, monkey
         clock[0] += 1.5 if step <= 50 else 20
         checkpoint.on_train_batch_end(step - 1)
     # The first steps are too fast for one every 10; later ones so slow that 60 s are over before the tenth.
-    assert saved[:3] == [0, 30, 52] and np.diff(saved[3:]).max() == 4 and min(np.diff(saved[3:])) >= 3
+    assert saved[:3] == [0, 27, 51] and set(np.diff(saved[2:])) <= {3, 4}
 
 
 class Terminal(io.StringIO):
