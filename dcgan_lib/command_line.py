@@ -81,9 +81,12 @@ def _parser() -> Parser:
     parser.add_argument("--depth", type=_whole_number(1, 7), metavar="N",
                         help="dcgan: convolutions that halve or double the side (28, 32, 64, 128 pixels: 2, 3, 4, 5)")
     parser.add_argument("--learning_rate", type=_rate, metavar="X",
-                        help="train: of both optimizers (dcgan: Adam 0.001; original: SGD 0.0005)")
+                        help="train: of both optimizers (dcgan: Adam 0.001, with a hidden layer 0.0005; "
+                             "original: SGD 0.0005)")
     parser.add_argument("--g_learning_rate", type=_rate, metavar="X",
                         help="train: of the generator's optimizer (as --learning_rate; with a hidden layer 0.002)")
+    parser.add_argument("--falling", action="store_true", default=None,
+                        help="train: let both rates fall to 0 over the second half of all steps")
     parser.add_argument("--average", type=_share, metavar="X",
                         help="train: how much the mean of the generator's weights, which is what is kept, remembers at "
                              "each step; 0: only the last weights (dcgan: 0.999; original: 0)")
@@ -104,7 +107,8 @@ def get_args(arguments: list[str] | None = None) -> argparse.Namespace:
         InputError: an argument is unknown or has a value that it cannot have.
     """
     args = _parser().parse_args(arguments)
-    training = ("loop", "epochs", "steps", "learning_rate", "g_learning_rate", "average", "precision", "resume")
+    training = ("loop", "epochs", "steps", "learning_rate", "g_learning_rate", "falling", "average", "precision",
+                "resume")
     others = {
         "train": ("nice",),
         "generate": ("path", *training),
@@ -164,14 +168,16 @@ def new_run(args: argparse.Namespace):
         choice = " or ".join(map(str, sizes))
         raise InputError(f"--image_size {run.image_size}: the {run.model} networks have no such size; give {choice}")
     # What the defaults of a run say is for the networks with a hidden layer.
-    defaults = {"depth": DEPTHS[run.image_size], "hidden": run.hidden if run.image_size == 28 else 0,
-                "precision": "auto"}
+    hidden = given.get("hidden", run.hidden if run.image_size == 28 and not original else 0)
+    defaults = {"hidden": hidden, "depth": DEPTHS[run.image_size], "precision": "auto"}
     if original:
-        defaults = {"hidden": 0, "average": 0.0, "learning_rate": 0.0005, "precision": "float32"}
+        defaults.update(average=0.0, learning_rate=0.0005, precision="float32")
+    elif not hidden:
+        defaults.update(learning_rate=0.001)
     for name, value in defaults.items():
         setattr(run, name, given.get(name, value))
-    rate_of_g = run.learning_rate if args.learning_rate or not run.hidden else run.g_learning_rate
-    run.g_learning_rate = given.get("g_learning_rate", rate_of_g)
+    if "learning_rate" in given or not hidden:
+        run.g_learning_rate = given.get("g_learning_rate", run.learning_rate)
     if run.precision == "auto":
         run.precision = "bfloat16" if computes_in_bfloat16() else "float32"
     return run
@@ -298,6 +304,7 @@ def _print_training(run, step: int, steps_per_epoch: int) -> None:
     from .backend import computes_in_bfloat16, device_name
 
     rate = f"{'SGD' if run.model == 'original' else 'Adam'} {run.learning_rate:g} (G's {run.g_learning_rate:g})"
+    rate += ", falling over the second half" if run.falling else ""
     rate += f", weights of G averaged by {run.average:g}" if run.average else ""
     has = "has" if computes_in_bfloat16() else "has no"
     print(f"device    {device_name()}, computing in {run.precision} (it {has} instructions for bfloat16)")

@@ -22,7 +22,7 @@ from .backend import keras
 from .errors import InputError
 from .files import ASSETS, whole_file
 from .models import dcgan_discriminator, dcgan_generator, discriminator_model, generator_model
-from .training import GAN
+from .training import GAN, FallingRate
 
 MODELS = ("original", "dcgan")
 LOOPS = ("source", "fit")
@@ -55,8 +55,9 @@ class Run:
     hidden: int = 512
     depth: int = 2
     batch_size: int = 64
-    learning_rate: float = 0.001
+    learning_rate: float = 0.0005
     g_learning_rate: float = 0.002
+    falling: bool = False
     average: float = 0.999
     precision: str = "float32"
     seed: int = 0
@@ -103,7 +104,9 @@ class Run:
             return type(value) in (int, float) and 0 <= value < 1
         if kind is float:
             return type(value) in (int, float) and 0 < value < 1e38
-        return isinstance(value, kind) and type(value) is not bool and value in ranges.get(name, (value,))
+        if not isinstance(value, kind) or (type(value) is bool and kind is not bool):
+            return False
+        return value in ranges.get(name, (value,))
 
     def write(self, folder: Path) -> None:
         with whole_file(folder / RUN_FILE) as temporary:
@@ -138,7 +141,9 @@ class Run:
             settings: as in :meth:`GAN.compile`.
         """
         gan = GAN(*self.networks(self.precision, in_phases), self.seed, self.average)
-        rates = self.g_learning_rate, self.learning_rate
+        rates: Any = (self.g_learning_rate, self.learning_rate)
+        if self.falling:
+            rates = [FallingRate(rate, self.steps) for rate in rates]
         if self.model == "original":
             gan.compile(*(keras.optimizers.SGD(rate, momentum=0.9, nesterov=True) for rate in rates), **settings)
         else:

@@ -179,6 +179,14 @@ def test_the_optimizers_and_networks_of_a_run():
     assert runs.Run(path=str(Path("a.NPZ"))).trains_on_folder() is False and runs.Run(path="a").trains_on_folder()
 
 
+def test_rates_fall_over_the_second_half():
+    gan = runs.Run(width=4, hidden=6, learning_rate=0.1, g_learning_rate=0.4, falling=True, steps=100).gan()
+    for optimizer, rate in ((gan.d_optimizer, 0.1), (gan.g_optimizer, 0.4)):
+        for step, share in ((0, 1), (49, 1), (50, 1), (75, 0.5), (99, 0.02), (100, 0), (101, 0)):
+            optimizer.iterations.assign(step)
+            assert abs(float(optimizer.learning_rate) - share * rate) < 1e-6
+
+
 def test_a_run_of_an_earlier_version_is_refused(tmp_path):
     (tmp_path / "run.json").write_text('{"model": "dcgan", "width": 32}')
     with pytest.raises(InputError, match=r"run.json: is of an earlier version of this program.*; train again in"):
