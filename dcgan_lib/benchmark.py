@@ -19,6 +19,7 @@ if __name__ == "__main__":  # loaded again by the program, so that what goes wro
 
     sys.exit(run_program("dcgan_lib.benchmark", _run))
 
+import math
 import multiprocessing
 import os
 import tempfile
@@ -44,6 +45,7 @@ from .runs import Run
 from .training import GAN, train_like_source
 
 DISTANCES = (10, 5, 3, 2)  # of digits that can be read, to good ones
+WARM_UP = 3  # steps of a training that are not measured, since functions are traced in them
 MEASURED = 5000  # images; fewer where there are not as many real ones
 
 
@@ -126,28 +128,59 @@ def _serve(connection: Connection, way: Way, seconds: float) -> None:
     gan, data = way.run.gan(**way.settings), batches(load_mnist().images, way.run.batch_size)
 
     def train(steps: int) -> float:
-        start = time.perf_counter()
+        clock = _StepClock()
         if way.run.loop == "source":
-            train_like_source(gan, data, steps)
+            train_like_source(gan, data, steps + WARM_UP, [clock])
         else:
-            gan.fit(data, steps_per_epoch=steps, shuffle=False, verbose=0)
-        return (time.perf_counter() - start) / steps
+            gan.fit(data, steps_per_epoch=steps + WARM_UP, shuffle=False, verbose=0, callbacks=[clock])
+        return (clock.ends[-1] - clock.ends[WARM_UP - 1]) / steps
 
     train(2)
     steps = max(2, round(seconds / train(2)))
-    operations = count_operations(gan, way.run.batch_size)
+    operations = count_operations(gan, way.settings.get("in_phases", True)) * way.run.batch_size
     connection.send("ready")
     while connection.recv():
         connection.send((train(steps), operations, _peak_memory()))
 
 
-def count_operations(gan: GAN, batch_size: int) -> int:
-    """Additions and multiplications of one step of ``fit``, as TensorFlow counts them in its graph."""
-    images = tf.TensorSpec((batch_size, *gan.discriminator.input_shape[1:]))
-    graph = tf.function(gan.train_step, jit_compile=False).get_concrete_function(images).graph
-    options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
-    options["output"] = "none"
-    return tf.compat.v1.profiler.profile(graph, options=options).total_float_ops
+class _StepClock(keras.callbacks.Callback):
+    """When each step ended. The first ones of a training are left out by who reads it: functions are traced in them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ends: list[float] = []
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self.ends.append(time.perf_counter())
+
+
+def count_operations(gan: GAN, in_phases: bool = False) -> int:
+    """Multiplications and additions that the products in one step take, for one real image.
+
+    A layer takes as many backward to its input as forward, and as many again to its weights. In a step G goes forward
+    twice and backward once; D forward and backward for two images, and then forward and back to its input for one.
+
+    Args:
+        in_phases: whether layers after an ``UpSampling2D`` are computed by ``upsampled_convolution``.
+    """
+    of_g, of_d = _forward(gan.generator, in_phases), _forward(gan.discriminator)
+    inputs_without_gradient = of_g[0] + 2 * of_d[0]  # of z, and of the images in D's turn
+    return (1 + 3) * sum(of_g) + (2 * 3 + 2) * sum(of_d) - inputs_without_gradient
+
+
+def _forward(network: keras.Sequential, in_phases: bool = False) -> list[int]:
+    """Operations of each layer that has a kernel, for one image, forward."""
+    found, before = [], None
+    for layer in network.layers:
+        if hasattr(layer, "kernel"):
+            side = layer.input if isinstance(layer, keras.layers.Conv2DTranspose) else layer.output
+            weights = math.prod(layer.kernel.shape)
+            if in_phases and isinstance(before, keras.layers.UpSampling2D):
+                k = layer.kernel.shape[0]
+                weights = weights // k**2 * (2 * ((k // 2 + 1) // 2) + 1) ** 2
+            found.append(2 * math.prod(side.shape[1:-1]) * weights)
+        before = layer
+    return found
 
 
 def peak_rate(dtype: str, size: int = 2048) -> float:

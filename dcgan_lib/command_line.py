@@ -76,7 +76,7 @@ def _parser() -> Parser:
     parser.add_argument("--width", type=_whole_number(1, 4096), metavar="N",
                         help="dcgan: channels of the hidden layer next to the image (32; the paper: 128)")
     parser.add_argument("--hidden", type=_whole_number(0, 4096), metavar="N",
-                        help="dcgan: units of a dense layer in both networks; 0: none, as in the paper (28 pixels: 512,"
+                        help="dcgan: units of a dense layer in both networks; 0: none, as in the paper (28 pixels: 384,"
                              " else 0)")
     parser.add_argument("--depth", type=_whole_number(1, 7), metavar="N",
                         help="dcgan: convolutions that halve or double the side (28, 32, 64, 128 pixels: 2, 3, 4, 5)")

@@ -52,7 +52,7 @@ class Run:
     # What `python -m dcgan_lib.benchmark` found to show good digits soonest on two CPU cores; the paper's own are
     # width 128, no hidden layer, batches of 128 and 0.0002 for both rates.
     width: int = 32
-    hidden: int = 512
+    hidden: int = 384
     depth: int = 2
     batch_size: int = 64
     learning_rate: float = 0.0005

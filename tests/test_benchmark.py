@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dcgan_lib import benchmark, models
+from dcgan_lib.backend import keras, tf
 from dcgan_lib.benchmark import Way
 from dcgan_lib.errors import run_program
 from dcgan_lib.runs import Run
@@ -19,22 +20,26 @@ def program(*arguments):
 
 
 def test_operations_of_a_step_are_those_of_its_products():
-    """Two dense layers, counted by hand: 2 operations for each weight and image, in each product of a step."""
-    from dcgan_lib.backend import keras
-
+    """Two dense layers, counted by hand: 2 operations for each weight, in each product of a step."""
     g = keras.Sequential([keras.Input((100,)), keras.layers.Dense(784), keras.layers.Reshape((28, 28, 1))])
     d = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(1)])
-    gan = GAN(g, d)
-    gan.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1))
-    counted = benchmark.count_operations(gan, 64)
-    # D's turn: G once, D twice and its weights' gradients; G's turn: G, D, back through D, and G's weights' gradients.
-    by_hand = 64 * 2 * ((1 + 2) * 100 * 784 + (2 + 2 + 1 + 1) * 784)
-    assert by_hand < counted < 1.1 * by_hand
+    # D's turn: G, D for two images, its weights for two; G's turn: G, D, back through D, and G's weights.
+    assert benchmark.count_operations(GAN(g, d)) == 2 * ((1 + 2) * 100 * 784 + (2 + 2 + 2) * 784)
+
+
+def test_operations_forward_are_those_that_tensorflow_counts():
+    for network in (models.generator_model(), models.dcgan_generator(width=8, hidden=6), models.discriminator_model()):
+        graph = tf.function(network).get_concrete_function(tf.TensorSpec((1, *network.input_shape[1:]))).graph
+        options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
+        options["output"] = "none"
+        counted = tf.compat.v1.profiler.profile(graph, options=options).total_float_ops
+        assert sum(benchmark._forward(network)) <= counted < 1.05 * sum(benchmark._forward(network))
 
 
 def test_phases_take_fewer_operations_and_the_peak_is_a_rate():
-    counts = [benchmark.count_operations(Run(model="original", average=0.0).gan(in_phases), 8) for in_phases in (0, 1)]
-    assert counts[1] < 0.85 * counts[0]
+    gan = Run(model="original", average=0.0).gan()
+    plain, phased = (sum(benchmark._forward(gan.generator, in_phases)) for in_phases in (False, True))
+    assert 0.36 < phased / plain < 0.5, "9 of 25, but for the dense layers"
     assert 1e8 < benchmark.peak_rate("float32", 128) < 1e16
 
 
@@ -44,7 +49,7 @@ def test_every_way_is_measured_in_every_round():
     speeds = benchmark.measure_speeds(ways, rounds=3, seconds=0.05)
     assert [len(speed.seconds) for speed in speeds] == [3, 3]
     assert all(0 < seconds < 60 for speed in speeds for seconds in speed.seconds)
-    assert all(speed.memory > 2**27 and speed.operations > 10**6 for speed in speeds)
+    assert all(speed.memory > 2**27 and speed.operations > 10**5 for speed in speeds)
 
 
 def test_distances_are_measured_on_the_way_and_at_the_end(monkeypatch):

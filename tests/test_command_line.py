@@ -520,7 +520,7 @@ def test_out_that_cannot_be_written(tmp_path, digits_file):
 
 
 @pytest.mark.parametrize("arguments, expected", [
-    ((), {"hidden": 512, "depth": 2, "learning_rate": 0.0005, "g_learning_rate": 0.002, "average": 0.999}),
+    ((), {"hidden": 384, "depth": 2, "learning_rate": 0.0005, "g_learning_rate": 0.002, "average": 0.999}),
     (("--learning_rate", "0.5"), {"learning_rate": 0.5, "g_learning_rate": 0.5}),
     (("--g_learning_rate", "0.5"), {"learning_rate": 0.0005, "g_learning_rate": 0.5}),
     (("--hidden", "0"), {"hidden": 0, "depth": 2, "learning_rate": 0.001, "g_learning_rate": 0.001}),

@@ -74,6 +74,12 @@ def test_weights_that_are_not_finite(pair, tmp_path, value, of_optimizer):
         runs.load_weights(gan, path)
 
 
+def test_the_paper_s_pair_is_there_too_and_all_is_small():
+    generator, discriminator = runs.load_pair(ASSETS / "paper")
+    assert not any(layer.name == "hidden" for layer in (*generator.layers, *discriminator.layers))
+    assert sum(path.stat().st_size for path in ASSETS.rglob("*.weights.h5")) < 16e6
+
+
 def test_the_shipped_pair():
     generator, discriminator = runs.load_pair(ASSETS)
     images = generator(draw_noise(20, 0, 0), training=False).numpy()
