@@ -145,7 +145,7 @@ class Checkpoint(keras.callbacks.Callback):
     Args:
         every: steps from one checkpoint to the next.
         seconds: keep one also when so much time has passed, and none while saving would take more than a
-            fiftieth of the time: large networks are slow to save.
+            hundredth of the time: large networks are slow to save.
     Raises:
         FloatingPointError: a weight is not a finite number; nothing is written, so the last good weights stay.
     """
@@ -163,7 +163,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         passed = time.monotonic() - self._saved_at
-        affordable = self.seconds == math.inf or passed > 50 * self._cost
+        affordable = self.seconds == math.inf or passed > 100 * self._cost
         if affordable and (self.model.step - self.saved_step >= self.every or passed > self.seconds):
             self.save()
 

@@ -81,8 +81,7 @@ def _parser() -> Parser:
     parser.add_argument("--depth", type=_whole_number(1, 7), metavar="N",
                         help="dcgan: convolutions that halve or double the side (28, 32, 64, 128 pixels: 2, 3, 4, 5)")
     parser.add_argument("--learning_rate", type=_rate, metavar="X",
-                        help="train: of both optimizers (dcgan: Adam 0.001, with a hidden layer 0.0005; "
-                             "original: SGD 0.0005)")
+                        help="train: of both optimizers (dcgan: Adam 0.001; original: SGD 0.0005)")
     parser.add_argument("--g_learning_rate", type=_rate, metavar="X",
                         help="train: of the generator's optimizer (as --learning_rate; with a hidden layer 0.002)")
     parser.add_argument("--falling", action="store_true", default=None,
@@ -172,8 +171,6 @@ def new_run(args: argparse.Namespace):
     defaults = {"hidden": hidden, "depth": DEPTHS[run.image_size], "precision": "auto"}
     if original:
         defaults.update(average=0.0, learning_rate=0.0005, precision="float32")
-    elif not hidden:
-        defaults.update(learning_rate=0.001)
     for name, value in defaults.items():
         setattr(run, name, given.get(name, value))
     if "learning_rate" in given or not hidden:
@@ -273,7 +270,7 @@ def _train(run, args: argparse.Namespace, found, gan, losses) -> None:
     if args.epochs or args.steps:
         steps = args.epochs * steps_per_epoch if args.epochs else args.steps
         if steps != run.steps or not args.resume:
-            run.steps, run.sample_every = steps, max(1, steps // 50)
+            run.steps, run.sample_every = steps, max(1, steps // 25)
     live = callbacks.LiveSamples(losses, every=run.sample_every, folder=args.out)
     if run.steps <= gan.step:
         live.finish(gan)  # the run may have been killed while it wrote the animation

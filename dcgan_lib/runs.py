@@ -55,14 +55,14 @@ class Run:
     hidden: int = 384
     depth: int = 2
     batch_size: int = 64
-    learning_rate: float = 0.0005
+    learning_rate: float = 0.001
     g_learning_rate: float = 0.002
     falling: bool = False
     average: float = 0.999
     precision: str = "float32"
     seed: int = 0
     steps: int = 1200
-    sample_every: int = 24
+    sample_every: int = 48
     data: str = ""  # for people
     origin: str = ""  # as `ImageSet.origin`
     images: int = 0

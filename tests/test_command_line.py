@@ -159,10 +159,10 @@ def test_resume_to_a_larger_number_of_steps_and_only_with_the_same_settings(trai
 def test_resume_with_more_steps_has_a_pace_of_its_own(trained, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(trained[0], out)
-    assert len(list((out / "samples").iterdir())) == 61  # every second of 120 steps
+    assert len(list((out / "samples").iterdir())) == 31  # every fourth of 120 steps
     done = dcgan("--mode", "train", "--resume", "--out", out, "--steps", 200)
     assert done.returncode == 0, done.stderr
-    assert len(list((out / "samples").iterdir())) == 61 + 20  # every fourth of 80 more
+    assert len(list((out / "samples").iterdir())) == 31 + 10  # every eighth of 80 more
 
 
 def test_resume_needs_the_same_images(trained, tmp_path, digits):
@@ -194,7 +194,7 @@ def test_pictures_cost_no_step(trained, tmp_path):
     """A sample that is no picture and an animation that cannot be written: the steps are kept all the same."""
     out = tmp_path / "out"
     shutil.copytree(trained[0], out)
-    (out / "samples" / "step_000002.png").write_bytes(b"")
+    (out / "samples" / "step_000004.png").write_bytes(b"")
     (out / "samples" / "step_best.png").write_bytes(b"mine")
     (out / "training_process.gif").unlink()
     (out / "training_process.gif").mkdir()
@@ -205,7 +205,7 @@ def test_pictures_cost_no_step(trained, tmp_path):
     done = dcgan("--mode", "train", "--resume", "--out", out)
     assert done.returncode == 0 and "has its 130 steps already" in done.stdout, done.stderr
     with Image.open(out / "training_process.gif") as gif:
-        assert gif.n_frames == 60 + 5, "all that were readable, and the new ones"
+        assert gif.n_frames == 30 + 2, "all that were readable, and the new ones"
     assert (out / "samples" / "step_best.png").read_bytes() == b"mine"
 
 
@@ -236,11 +236,11 @@ def test_animation_ends_at_the_step_of_the_weights(trained, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(trained[0], out)
     shutil.copy(out / "samples" / "step_000120.png", out / "samples" / "step_999999.png")
-    Image.open(out / "samples" / "step_000118.png").convert("1").save(out / "samples" / "step_000118.png")
+    Image.open(out / "samples" / "step_000116.png").convert("1").save(out / "samples" / "step_000116.png")
     Image.open(out / "samples" / "step_000120.png").resize((9, 9)).save(out / "samples" / "step_000120.png")
     assert dcgan("--mode", "train", "--resume", "--out", out).returncode == 0
     with Image.open(out / "training_process.gif") as gif:
-        assert gif.n_frames == 60 and gif.size == (224, 240)
+        assert gif.n_frames == 30 and gif.size == (224, 240)
 
 
 def test_nothing_is_deleted_or_overwritten_that_no_run_here_made(tmp_path, digits_file):
@@ -520,9 +520,9 @@ def test_out_that_cannot_be_written(tmp_path, digits_file):
 
 
 @pytest.mark.parametrize("arguments, expected", [
-    ((), {"hidden": 384, "depth": 2, "learning_rate": 0.0005, "g_learning_rate": 0.002, "average": 0.999}),
+    ((), {"hidden": 384, "depth": 2, "learning_rate": 0.001, "g_learning_rate": 0.002, "average": 0.999}),
     (("--learning_rate", "0.5"), {"learning_rate": 0.5, "g_learning_rate": 0.5}),
-    (("--g_learning_rate", "0.5"), {"learning_rate": 0.0005, "g_learning_rate": 0.5}),
+    (("--g_learning_rate", "0.5"), {"learning_rate": 0.001, "g_learning_rate": 0.5}),
     (("--hidden", "0"), {"hidden": 0, "depth": 2, "learning_rate": 0.001, "g_learning_rate": 0.001}),
     (("--image_size", "64"), {"hidden": 0, "depth": 4, "g_learning_rate": 0.001}),
     (("--image_size", "64", "--hidden", "9", "--depth", "3"), {"hidden": 9, "depth": 3, "g_learning_rate": 0.002}),
