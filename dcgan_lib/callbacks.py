@@ -164,7 +164,7 @@ class Checkpoint(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         passed = time.monotonic() - self._saved_at
         affordable = self.seconds == math.inf or passed > 100 * self._cost
-        if affordable and (self.model.step - self.saved_step >= self.every or passed > self.seconds):
+        if affordable and (self.model.step % self.every == 0 or passed > self.seconds):
             self.save()
 
     def on_train_end(self, logs: dict | None = None) -> None:

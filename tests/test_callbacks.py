@@ -105,7 +105,7 @@ def test_checkpoint_by_time_never_takes_more_than_a_hundredth_of_it(tmp_path, mo
         clock[0] += 1.5 if step <= 50 else 20
         checkpoint.on_train_batch_end(step - 1)
     # The first steps are too fast for one every 10; later ones so slow that 60 s are over before the tenth.
-    assert saved[:3] == [0, 27, 51] and set(np.diff(saved[2:])) <= {3, 4}
+    assert saved[:3] == [0, 30, 52] and set(np.diff(saved[3:])) <= {2, 3, 4}
 
 
 class Terminal(io.StringIO):
