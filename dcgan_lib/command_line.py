@@ -141,6 +141,7 @@ def train(args: argparse.Namespace) -> None:
             check_unused(args.out)
             run = new_run(args)
         found = _images(run, args)
+        _set_length(run, args)
         gan, losses = _gan_and_losses(run, args)
         _train(run, args, found, gan, losses)
 
@@ -232,6 +233,14 @@ def _images(run, args: argparse.Namespace):
     return found
 
 
+def _set_length(run, args: argparse.Namespace) -> None:
+    """Give the run the steps that the arguments ask for: rates that fall, and the pace of pictures, depend on them."""
+    if args.epochs or args.steps:
+        steps = args.epochs * (run.images // run.batch_size) if args.epochs else args.steps
+        if steps != run.steps or not args.resume:
+            run.steps, run.sample_every = steps, max(1, steps // 25)
+
+
 def _print_left_out(found) -> None:
     shown = 10
     for line in found.left_out[:shown]:
@@ -266,17 +275,12 @@ def _train(run, args: argparse.Namespace, found, gan, losses) -> None:
     from . import callbacks, data, training
 
     batches = data.batches(found.images, run.batch_size, run.seed, gan.step, shuffle=run.loop == "fit")
-    steps_per_epoch = len(found.images) // run.batch_size
-    if args.epochs or args.steps:
-        steps = args.epochs * steps_per_epoch if args.epochs else args.steps
-        if steps != run.steps or not args.resume:
-            run.steps, run.sample_every = steps, max(1, steps // 25)
     live = callbacks.LiveSamples(losses, every=run.sample_every, folder=args.out)
     if run.steps <= gan.step:
         live.finish(gan)  # the run may have been killed while it wrote the animation
         print(f"{args.out}: has its {gan.step} steps already; give a larger --steps or --epochs to go on")
         return
-    _print_training(run, gan.step, steps_per_epoch)
+    _print_training(run, gan.step)
     run.write(args.out)
     checkpoint = callbacks.Checkpoint(args.out, losses, CHECKPOINT_STEPS, CHECKPOINT_SECONDS)
     progress, stop = callbacks.Progress(run.steps), callbacks.StopOnRequest(checkpoint)
@@ -297,7 +301,7 @@ def _train(run, args: argparse.Namespace, found, gan, losses) -> None:
           "training_process.gif")
 
 
-def _print_training(run, step: int, steps_per_epoch: int) -> None:
+def _print_training(run, step: int) -> None:
     from .backend import computes_in_bfloat16, device_name
 
     rate = f"{'SGD' if run.model == 'original' else 'Adam'} {run.learning_rate:g} (G's {run.g_learning_rate:g})"
@@ -306,7 +310,7 @@ def _print_training(run, step: int, steps_per_epoch: int) -> None:
     has = "has" if computes_in_bfloat16() else "has no"
     print(f"device    {device_name()}, computing in {run.precision} (it {has} instructions for bfloat16)")
     print(f"training  loop {run.loop}, {rate}, batches of {run.batch_size}, seed {run.seed}: steps {step} to "
-          f"{run.steps} ({run.steps / steps_per_epoch:.3g} epochs)", flush=True)
+          f"{run.steps} ({run.steps / (run.images // run.batch_size):.3g} epochs)", flush=True)
     if run.batch_size == 1:
         print("note      batch normalization over one image takes away what is its own: a --batch_size of 16 or more "
               "shows more", flush=True)

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dcgan_lib import command_line, data
+from dcgan_lib import command_line, data, runs
 from program import check_refusal, dcgan, dcgan_process, files
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
@@ -154,6 +154,22 @@ def test_resume_to_a_larger_number_of_steps_and_only_with_the_same_settings(trai
     done = dcgan("--mode", "train", "--resume", "--out", out, "--epochs", 8)
     assert done.returncode == 0 and "steps 120 to 128" in done.stdout, done.stderr
     assert len(rows(out)) == 129
+
+
+def test_rates_fall_over_the_steps_of_the_run_however_it_came_by_them(tmp_path, digits_file):
+    """By ``--steps``, by ``--epochs``, and by a resumed run's new ``--steps``: 256 images are 16 batches of 16."""
+    start = ("--mode", "train", "--path", digits_file, *SMALL, "--falling")
+    for name, length in (("steps", ("--steps", 32)), ("epochs", ("--epochs", 2)), ("more", ("--steps", 40))):
+        assert dcgan(*start, *length, "--out", tmp_path / name).returncode == 0
+    assert rows(tmp_path / "epochs") == rows(tmp_path / "steps")
+    kernels = []
+    for step in (40, 60):
+        assert dcgan("--mode", "train", "--resume", "--steps", step, "--out", tmp_path / "more").returncode == 0
+        gan = runs.Run.read(tmp_path / "more").gan()
+        runs.load_weights(gan, tmp_path / "more" / runs.CHECKPOINT)
+        assert gan.step == step
+        kernels.append(gan.generator.get_weights()[0])
+    assert (kernels[0] != kernels[1]).any(), "the rates of 40 steps would have been 0 from there on"
 
 
 def test_resume_with_more_steps_has_a_pace_of_its_own(trained, tmp_path):
