@@ -19,13 +19,14 @@ if __name__ == "__main__":  # loaded again by the program, so that what goes wro
 
     sys.exit(run_program("dcgan_lib.benchmark", _run))
 
+import io
 import math
 import multiprocessing
 import os
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -36,13 +37,13 @@ import psutil
 
 from . import metrics
 from .backend import computes_in_bfloat16, keras, tf
-from .callbacks import Checkpoint, LiveSamples, LossHistory, StopAtNaN
-from .command_line import CHECKPOINT_SECONDS, CHECKPOINT_STEPS, get_args, new_run
-from .data import batches, load_mnist, reference_digits, to_float
+from .callbacks import LossHistory, StopAtNaN
+from .command_line import get_args, new_run, watchers
+from .data import load_mnist, reference_digits, to_float
 from .errors import InputError, Parser
 from .generating import generate_images
 from .runs import Run
-from .training import GAN, train_like_source
+from .training import GAN
 
 DISTANCES = (10, 5, 3, 2)  # of digits that can be read, to good ones
 WARM_UP = 3  # steps of a training that are not measured, since functions are traced in them
@@ -61,7 +62,7 @@ class Way(NamedTuple):
 
 
 class Speed(NamedTuple):
-    """Of a way to train: seconds a step in every round, operations in a step, and the most memory taken, in bytes."""
+    """Of a way to train: seconds a step in every round, operations a real image, and the most memory, in bytes."""
 
     seconds: list[float]
     operations: int
@@ -69,7 +70,7 @@ class Speed(NamedTuple):
 
 
 def ways_to_train() -> dict[str, Way]:
-    """The ways that ``speed`` compares; the source's loop stands first."""
+    """The ways that ``speed`` compares; for each pair the source's loop stands first."""
     source = Run(model="original", hidden=0, learning_rate=5e-4, g_learning_rate=5e-4, average=0.0)
     plain = {"in_phases": False}
     return {
@@ -88,7 +89,7 @@ def ways_to_train() -> dict[str, Way]:
 def measure_speeds(ways: list[Way], rounds: int = 5, seconds: float = 2.0) -> list[Speed]:
     """Train in all the ways in turns, each in a process of its own and for some ``seconds`` a turn."""
     spawn = multiprocessing.get_context("spawn")
-    workers, turns, last = [], [], []
+    workers, found = [], [[] for _ in ways]
     try:
         for way in ways:
             here, there = spawn.Pipe()
@@ -98,16 +99,15 @@ def measure_speeds(ways: list[Way], rounds: int = 5, seconds: float = 2.0) -> li
             there.close()
             here.recv()  # one after the other, since starting keeps the processor busy
         for _ in range(rounds):
-            for _, here in workers:
+            for (_, here), turns in zip(workers, found, strict=True):
                 here.send("train")
-                last.append(here.recv())
-        turns = [last[number :: len(ways)] for number in range(len(ways))]
+                turns.append(here.recv())
     except EOFError:
         raise InputError(f"a process ended; see whether there is memory for {len(ways)} trainings at once") from None
     finally:
         for worker, _ in workers:
             worker.kill()
-    return [Speed([turn[0] for turn in some], *some[-1][1:]) for some in turns]
+    return [Speed([turn[0] for turn in turns], *turns[-1][1:]) for turns in found]
 
 
 @contextmanager
@@ -125,19 +125,16 @@ def _threads(count: int) -> Iterator[None]:
 
 def _serve(connection: Connection, way: Way, seconds: float) -> None:
     """What a process of :func:`measure_speeds` does: it trains a little whenever it is told to, and answers."""
-    gan, data = way.run.gan(**way.settings), batches(load_mnist().images, way.run.batch_size)
+    gan, data = way.run.gan(**way.settings), way.run.batches(load_mnist().images)
 
     def train(steps: int) -> float:
         clock = _StepClock()
-        if way.run.loop == "source":
-            train_like_source(gan, data, steps + WARM_UP, [clock])
-        else:
-            gan.fit(data, steps_per_epoch=steps + WARM_UP, shuffle=False, verbose=0, callbacks=[clock])
+        way.run.train(gan, data, steps + WARM_UP, [clock])
         return (clock.ends[-1] - clock.ends[WARM_UP - 1]) / steps
 
     train(2)
     steps = max(2, round(seconds / train(2)))
-    operations = count_operations(gan, way.settings.get("in_phases", True)) * way.run.batch_size
+    operations = count_operations(gan, way.settings.get("in_phases", True))
     connection.send("ready")
     while connection.recv():
         connection.send((train(steps), operations, _peak_memory()))
@@ -206,15 +203,10 @@ def _peak_memory() -> int:
 
 def callbacks_share(run: Run, steps: int = 400) -> float:
     """Which part of the time between two steps goes to what watches a training in the command line."""
-    with tempfile.TemporaryDirectory() as folder:
-        losses = LossHistory()
-        watchers = keras.callbacks.CallbackList([
-            losses, StopAtNaN(), Checkpoint(Path(folder), losses, CHECKPOINT_STEPS, CHECKPOINT_SECONDS),
-            LiveSamples(losses, run.sample_every, folder=Path(folder)),
-        ])
-        stopwatch = _Stopwatch(watchers)
-        data = batches(load_mnist().images, run.batch_size)
-        run.gan().fit(data, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=[stopwatch])
+    run = replace(run, steps=steps)
+    with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
+        stopwatch = _Stopwatch(keras.callbacks.CallbackList(watchers(run, LossHistory(), Path(folder))))
+        run.train(run.gan(), run.batches(load_mnist().images), steps, [stopwatch])
     return stopwatch.inside / stopwatch.total
 
 
@@ -291,11 +283,7 @@ def distances_on_the_way(run: Run, every: float, seconds: float) -> list[tuple[i
     """Train ``run`` for its steps or some ``seconds``, whichever is over first. Returns rows of a DistanceWatch."""
     keras.utils.set_random_seed(run.seed)
     gan, watch = run.gan(), DistanceWatch(every, seconds)
-    data = batches(load_mnist(run.path, run.image_size).images, run.batch_size, run.seed, shuffle=run.loop == "fit")
-    if run.loop == "source":
-        train_like_source(gan, data, run.steps, [watch, StopAtNaN()])
-    else:
-        gan.fit(data, steps_per_epoch=run.steps, shuffle=False, verbose=0, callbacks=[watch, StopAtNaN()])
+    run.train(gan, run.batches(load_mnist(run.path).images), run.steps, [watch, StopAtNaN()])
     return watch.rows
 
 
@@ -317,11 +305,16 @@ def benchmark(arguments: list[str] | None = None) -> None:
         raise InputError("--rounds, --seconds and --every must be above 0, and no seed below 0")
     if others and args.what != "distance":
         raise InputError(f"{others[0]} does not go with {args.what}; leave it out")
-    print(f"data      {load_mnist().source}: {len(load_mnist().images):,} images")
     if args.what == "distance":
         _print_distances(args.seeds, args.every, args.seconds, others)
     else:
+        _print_data(None)
         (_print_speeds if args.what == "speed" else _print_batches)(args.rounds)
+
+
+def _print_data(path: str | None) -> None:
+    digits = load_mnist(path)
+    print(f"data      {digits.source}: {len(digits.images):,} images")
 
 
 def _print_speeds(rounds: int) -> None:
@@ -331,13 +324,14 @@ def _print_speeds(rounds: int) -> None:
         print(f"peak      {rate / 1e9:.0f} GFLOP/s in {name}, a product of two matrices of 2,048 x 2,048")
     speeds = measure_speeds(list(ways.values()), rounds)
     print("\n                              images/s  times the source's loop  MFLOP/image  of the peak  memory")
+    loops: dict[str, Speed] = {}  # the source's loop with each pair, which stands before the others
     for (name, way), speed in zip(ways.items(), speeds, strict=True):
-        loop = speeds[0] if name in list(ways)[:4] else speeds[4]
+        loop = loops.setdefault(way.run.model, speed)
         ratios = sorted(base / own for base, own in zip(loop.seconds, speed.seconds, strict=True))
         images = way.run.batch_size / median(speed.seconds)
-        share = speed.operations / median(speed.seconds) / peaks[way.run.precision]
+        share = speed.operations * images / peaks[way.run.precision]
         print(f"{name:30}{images:8.0f}  {median(ratios):9.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
-              f"{speed.operations / way.run.batch_size / 1e6:13.0f}  {share:11.0%}  {speed.memory / 2**20:4.0f} MiB")
+              f"{speed.operations / 1e6:13.0f}  {share:11.0%}  {speed.memory / 2**20:4.0f} MiB")
     precision = "bfloat16" if computes_in_bfloat16() else "float32"
     share = callbacks_share(Run(precision=precision))
     print(f"\ncallbacks of the command line: {share:.2%} of the time between steps (default pair in {precision})")
@@ -362,6 +356,7 @@ def _print_distances(seeds: list[int], every: float, seconds: float, others: lis
         raise InputError("the judge knows digits of 28 x 28 alone; leave out --image_size and a folder's --path")
     if not args.steps:
         run.steps = 10**9
+    _print_data(run.path)
     print(f"training  {' '.join(others) or 'as dcgan --mode train does'} ({run.precision})\n")
     print("seed  step  seconds  Frechet distance")
     found = {}

@@ -157,7 +157,7 @@ def new_run(args: argparse.Namespace):
     from .runs import IMAGE_SIZES, Run
 
     original = args.model == "original"
-    _check_options(args)
+    _check_options(args.model, args)
     given = {field.name: getattr(args, field.name, None) for field in fields(Run)}
     given = {name: value for name, value in given.items() if value is not None}
     run = Run(**given)
@@ -181,9 +181,9 @@ def new_run(args: argparse.Namespace):
     return run
 
 
-def _check_options(args: argparse.Namespace) -> None:
+def _check_options(model: str | None, args: argparse.Namespace) -> None:
     for name in ("width", "hidden", "depth", "average"):
-        if args.model == "original" and getattr(args, name, None) is not None:
+        if model == "original" and getattr(args, name, None) is not None:
             raise InputError(f"--{name} does not go with the original networks; leave it out")
 
 
@@ -194,7 +194,7 @@ def _agreeing(run, args: argparse.Namespace, free: tuple[str, ...]):
         if given not in (None, has, "auto") and field.name not in free:
             raise InputError(f"--{field.name} {given}: the run in {args.out} has {has}; leave it out, or name another "
                              "--out")
-    _check_options(argparse.Namespace(**{**vars(args), "model": run.model}))
+    _check_options(run.model, args)
     return run
 
 
@@ -272,26 +272,17 @@ def _gan_and_losses(run, args: argparse.Namespace):
 
 
 def _train(run, args: argparse.Namespace, found, gan, losses) -> None:
-    from . import callbacks, data, training
-
-    batches = data.batches(found.images, run.batch_size, run.seed, gan.step, shuffle=run.loop == "fit")
-    live = callbacks.LiveSamples(losses, every=run.sample_every, folder=args.out)
+    batches = run.batches(found.images, gan.step)
+    _, _, checkpoint, live, progress, stop = watching = watchers(run, losses, args.out)
     if run.steps <= gan.step:
         live.finish(gan)  # the run may have been killed while it wrote the animation
         print(f"{args.out}: has its {gan.step} steps already; give a larger --steps or --epochs to go on")
         return
     _print_training(run, gan.step)
     run.write(args.out)
-    checkpoint = callbacks.Checkpoint(args.out, losses, CHECKPOINT_STEPS, CHECKPOINT_SECONDS)
-    progress, stop = callbacks.Progress(run.steps), callbacks.StopOnRequest(checkpoint)
-    # The checkpoint comes before the pictures, so that a picture that cannot be written costs no step.
-    watchers = [losses, callbacks.StopAtNaN(), checkpoint, live, progress, stop]
     try:
         with _heeding_ctrl_c(stop):
-            if run.loop == "source":
-                training.train_like_source(gan, batches, run.steps - gan.step, watchers)
-            else:
-                gan.fit(batches, steps_per_epoch=run.steps - gan.step, shuffle=False, verbose=0, callbacks=watchers)
+            run.train(gan, batches, run.steps - gan.step, watching)
     except FloatingPointError as error:
         raise FloatingPointError(f"{error}; the weights of step {checkpoint.saved_step} are kept; a new run in another "
                                  "--out with a lower --learning_rate may help") from None
@@ -299,6 +290,17 @@ def _train(run, args: argparse.Namespace, found, gan, losses) -> None:
         progress.end()
     print(f"written   {args.out}: generator.weights.h5, discriminator.weights.h5, losses.csv, samples/, "
           "training_process.gif")
+
+
+def watchers(run, losses, folder: Path) -> list:
+    """What watches a training here, in the order in which it is called."""
+    from . import callbacks
+
+    checkpoint = callbacks.Checkpoint(folder, losses, CHECKPOINT_STEPS, CHECKPOINT_SECONDS)
+    # The checkpoint comes before the pictures, so that a picture that cannot be written costs no step.
+    return [losses, callbacks.StopAtNaN(), checkpoint,
+            callbacks.LiveSamples(losses, every=run.sample_every, folder=folder),
+            callbacks.Progress(run.steps), callbacks.StopOnRequest(checkpoint)]
 
 
 def _print_training(run, step: int) -> None:

@@ -8,7 +8,7 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -18,11 +18,12 @@ import filelock
 import h5py
 import numpy as np
 
-from .backend import keras
+from .backend import keras, tf
+from .data import batches
 from .errors import InputError
 from .files import ASSETS, whole_file
 from .models import dcgan_discriminator, dcgan_generator, discriminator_model, generator_model
-from .training import GAN, FallingRate
+from .training import GAN, FallingRate, train_like_source
 
 MODELS = ("original", "dcgan")
 LOOPS = ("source", "fit")
@@ -49,8 +50,8 @@ class Run:
     path: str | None = None
     image_size: int = 28
     channels: int = 1
-    # What `python -m dcgan_lib.benchmark` found to show good digits soonest on two CPU cores; the paper's own are
-    # width 128, no hidden layer, batches of 128 and 0.0002 for both rates.
+    # Of what was tried by `python -m dcgan_lib.benchmark distance`, these show good digits soonest on two CPU cores
+    # (256 to 512 hidden units did alike); the paper's own are width 128, no hidden layer, batches of 128 and 0.0002.
     width: int = 32
     hidden: int = 384
     depth: int = 2
@@ -141,14 +142,27 @@ class Run:
             settings: as in :meth:`GAN.compile`.
         """
         gan = GAN(*self.networks(self.precision, in_phases), self.seed, self.average)
-        rates: Any = (self.g_learning_rate, self.learning_rate)
-        if self.falling:
-            rates = [FallingRate(rate, self.steps) for rate in rates]
-        if self.model == "original":
-            gan.compile(*(keras.optimizers.SGD(rate, momentum=0.9, nesterov=True) for rate in rates), **settings)
-        else:
-            gan.compile(*(keras.optimizers.Adam(rate, beta_1=0.5) for rate in rates), **settings)
+        gan.compile(self._optimizer(self.g_learning_rate), self._optimizer(self.learning_rate), **settings)
         return gan
+
+    def _optimizer(self, rate: float) -> keras.Optimizer:
+        schedule = FallingRate(rate, self.steps) if self.falling else rate
+        if self.model == "original":
+            return keras.optimizers.SGD(schedule, momentum=0.9, nesterov=True)
+        return keras.optimizers.Adam(schedule, beta_1=0.5)
+
+    def batches(self, images: np.ndarray, first_step: int = 0) -> tf.data.Dataset:
+        """As :func:`dcgan_lib.data.batches`; the source's loop takes the images in their own order."""
+        return batches(images, self.batch_size, self.seed, first_step, shuffle=self.loop == "fit")
+
+    def train(
+        self, gan: GAN, data: tf.data.Dataset, steps: int, callbacks: Sequence[keras.callbacks.Callback] = ()
+    ) -> None:
+        """Train ``gan`` for so many steps by the loop of the run."""
+        if self.loop == "source":
+            train_like_source(gan, data, steps, callbacks)
+        else:
+            gan.fit(data, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=list(callbacks))
 
 
 # ---- weights -----------------------------------------------------------------------------------------------------
