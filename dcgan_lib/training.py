@@ -70,7 +70,7 @@ class GAN(keras.Model):
 
         Args:
             g_optimizer, d_optimizer: without loss scaling, which the two turns do not do.
-            jit_compile: translate the step by XLA. On a CPU that doubles its time.
+            jit_compile: translate the step by XLA. On a CPU that gains little at best, and can cost much.
             settings: others of ``keras.Model.compile``, such as ``run_eagerly=True``, with which a debugger can halt
                 in a step, or ``steps_per_execution``.
         """
