@@ -5,12 +5,16 @@ module says ``from .backend import keras, tf``.
 """
 
 import os
+import platform
 import subprocess
 import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+
+import numpy as np
+import psutil
 
 from .errors import InputError
 
@@ -118,6 +122,25 @@ def device_name() -> str:
     return "CPU"
 
 
+def versions() -> dict[str, str]:
+    """What computes here, by name."""
+    return {"python": platform.python_version(), "tensorflow": tf.__version__, "keras": keras.__version__,
+            "numpy": np.__version__}
+
+
+def peak_memory() -> int:
+    """The most bytes that this process has taken so far: on the GPU if there is one, else of the machine."""
+    gpus = tf.config.get_visible_devices("GPU")
+    if gpus:
+        return tf.config.experimental.get_memory_info("GPU:0")["peak"]
+    info = psutil.Process().memory_info()
+    if hasattr(info, "peak_wset"):  # Windows
+        return info.peak_wset
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
 def computes_in_bfloat16() -> bool:
     """Whether the device has instructions for bfloat16, without which it takes longer than float32."""
     gpus = tf.config.get_visible_devices("GPU")
@@ -131,4 +154,4 @@ def computes_in_bfloat16() -> bool:
     return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
-__all__ = ["computes_in_bfloat16", "device_name", "keras", "tf"]
+__all__ = ["computes_in_bfloat16", "device_name", "keras", "peak_memory", "tf", "versions"]

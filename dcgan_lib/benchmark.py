@@ -33,15 +33,14 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-import psutil
-
 from . import metrics
-from .backend import computes_in_bfloat16, keras, tf
-from .callbacks import LossHistory, StopAtNaN
+from .backend import computes_in_bfloat16, keras, peak_memory, tf
+from .callbacks import LossHistory, StepClock, StopAtNaN
 from .command_line import get_args, new_run, watchers
 from .data import load_mnist, reference_digits, to_float
 from .errors import InputError, Parser
 from .generating import generate_images
+from .own_images import kind_of
 from .runs import Run
 from .training import GAN
 
@@ -128,7 +127,7 @@ def _serve(connection: Connection, way: Way, seconds: float) -> None:
     gan, data = way.run.gan(**way.settings), way.run.batches(load_mnist().images)
 
     def train(steps: int) -> float:
-        clock = _StepClock()
+        clock = StepClock()
         way.run.train(gan, data, steps + WARM_UP, [clock])
         return (clock.ends[-1] - clock.ends[WARM_UP - 1]) / steps
 
@@ -137,18 +136,7 @@ def _serve(connection: Connection, way: Way, seconds: float) -> None:
     operations = count_operations(gan, way.settings.get("in_phases", True))
     connection.send("ready")
     while connection.recv():
-        connection.send((train(steps), operations, _peak_memory()))
-
-
-class _StepClock(keras.callbacks.Callback):
-    """When each step ended. The first ones of a training are left out by who reads it: functions are traced in them."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.ends: list[float] = []
-
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        self.ends.append(time.perf_counter())
+        connection.send((train(steps), operations, peak_memory()))
 
 
 def count_operations(gan: GAN, in_phases: bool = False) -> int:
@@ -190,15 +178,6 @@ def peak_rate(dtype: str, size: int = 2048) -> float:
         product().numpy()
         times.append(time.perf_counter() - start)
     return 2 * size**3 / min(times)
-
-
-def _peak_memory() -> int:
-    info = psutil.Process().memory_info()
-    if hasattr(info, "peak_wset"):  # Windows
-        return info.peak_wset
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def callbacks_share(run: Run, steps: int = 400) -> float:
@@ -352,8 +331,8 @@ def _print_batches(rounds: int) -> None:
 def _print_distances(seeds: list[int], every: float, seconds: float, others: list[str]) -> None:
     args = get_args(["--mode", "train", *others])
     run = new_run(args)
-    if (run.image_size, run.trains_on_folder()) != (28, False):
-        raise InputError("the judge knows digits of 28 x 28 alone; leave out --image_size and a folder's --path")
+    if (run.image_size, kind_of(run.path)) != (28, "mnist"):
+        raise InputError("the judge knows digits of 28 x 28 alone; leave out --image_size, and a --path to others")
     if not args.steps:
         run.steps = 10**9
     _print_data(run.path)

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from .backend import keras
+from .backend import keras, tf
 from .data import to_uint8
 from .errors import InputError
 from .files import whole_file
 from .pictures import combine_images, draw_training, png_bytes, read_frames, save_gif
-from .runs import ANIMATION, LOSSES, SAMPLES, save_checkpoint
-from .training import SAMPLE_STREAM, draw_noise
+from .runs import ANIMATION, LOSSES, SAMPLES, Run, save_checkpoint
+from .training import GAN, SAMPLE_STREAM, draw_noise
 
 
 class LossHistory(keras.callbacks.Callback):
@@ -182,6 +182,39 @@ class Checkpoint(keras.callbacks.Callback):
         self.saved_step = self.model.step
         self._saved_at = time.monotonic()
         self._cost = self._saved_at - start
+
+
+class StepClock(keras.callbacks.Callback):
+    """When each step ended: :attr:`ends`, in seconds. In the first steps of a training functions are traced.
+
+    Args:
+        seconds: after which the training ends.
+    """
+
+    def __init__(self, seconds: float = math.inf) -> None:
+        super().__init__()
+        self.seconds = seconds
+        self.ends: list[float] = []
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self.ends.append(time.perf_counter())
+        if self.ends[-1] - self.ends[0] > self.seconds:
+            self.model.stop_training = True
+
+
+def try_steps(run: Run, gan: GAN, data: tf.data.Dataset, seconds: float = 5.0) -> float:
+    """How many seconds a step of ``run`` takes here, from a few steps that leave no trace in ``gan``.
+
+    Args:
+        seconds: after which no further step is tried; there are at least two, and at most five.
+    """
+    variables = [*gan.variables, *gan.g_optimizer.variables, *gan.d_optimizer.variables]
+    before = [variable.numpy() for variable in variables]
+    clock = StepClock(seconds)
+    run.train(gan, data, 5, [clock])
+    for variable, values in zip(variables, before, strict=True):
+        variable.assign(values)
+    return float(np.median(np.diff(clock.ends)))
 
 
 class StopOnRequest(keras.callbacks.Callback):

@@ -19,6 +19,9 @@ OUT = "out"
 DEFAULT_COUNT = 128  # images that `generate` makes, as in the source
 DEFAULT_MEASURED = 5000  # images that `measure` makes: half of MNIST's test images stand against them
 FEWEST_MEASURED = 2000  # twice a subset of the kernel distance
+DEFAULT_COUNTED = 26_000  # images in which modes are counted, as in the papers that do so
+SHEET = 64  # images in the data sheet
+SHORT = 20  # steps that are over before one has read how long they would take
 CHECKPOINT_STEPS, CHECKPOINT_SECONDS = 100, 30
 
 
@@ -61,18 +64,30 @@ def _parser() -> Parser:
     parser.add_argument("--mode", required=True, choices=("train", "generate", "measure"))
     parser.add_argument("--batch_size", type=_count, metavar="N",
                         help="train: images in a batch (64); "
-                             f"generate: how many images ({DEFAULT_COUNT}); measure: the same ({DEFAULT_MEASURED})")
+                             f"generate: how many images ({DEFAULT_COUNT}); measure: the same ({DEFAULT_MEASURED}; "
+                             f"stacked digits: {DEFAULT_COUNTED})")
     parser.add_argument("--nice", action="store_true", default=None,
                         help="generate, measure: 20 times as many, of which the discriminator's best 5 %% are kept")
-    parser.add_argument("--path", help="train: a folder of images, or an .npz file of MNIST (MNIST); "
-                                       "measure: such a file")
+    parser.add_argument("--files", action="store_true", default=None,
+                        help="generate: each image into a file of its own, in generated/")
+    parser.add_argument("--path", help="train: a folder of images, a .npy or .npz file of them, uint8 (n, height, "
+                                       "width[, 1, 3 or 4]), or an .npz file of MNIST (MNIST); measure: the last")
     parser.add_argument("--model", choices=("original", "dcgan"), help="the source's networks or the paper's (dcgan)")
     parser.add_argument("--loop", choices=("source", "fit"), help="train: the source's loop or Keras's fit (fit)")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--epochs", type=_count, metavar="N", help="train: times through all images")
     length.add_argument("--steps", type=_count, metavar="N", help="train: batches (1200)")
     parser.add_argument("--image_size", type=int, metavar="N",
-                        help="28, 32, 64 or 128 (MNIST: 28, a folder: 32; original: 28)")
+                        help="28, 32, 64 or 128 (MNIST and arrays of 28 x 28: 28, others: 32; original: 28)")
+    parser.add_argument("--channels", type=int, choices=(1, 3),
+                        help="1: grey, 3: colour (as the images are; original: 1)")
+    parser.add_argument("--fit", choices=("crop", "pad"),
+                        help="train: what makes images square, their middle or a border (crop)")
+    parser.add_argument("--flip", action="store_true", default=None,
+                        help="train: show about half of the images mirrored, others each time")
+    parser.add_argument("--augment", action="store_true", default=None,
+                        help="train: show the discriminator all images, generated ones too, shifted and with a piece "
+                             "cut out: for few images")
     parser.add_argument("--width", type=_whole_number(1, 4096), metavar="N",
                         help="dcgan: channels of the hidden layer next to the image (32; the paper: 128)")
     parser.add_argument("--hidden", type=_whole_number(0, 4096), metavar="N",
@@ -96,6 +111,8 @@ def _parser() -> Parser:
                         help="train, measure: 0; generate: a new one each time")
     parser.add_argument("--out", metavar="DIR", help=f"where all files go ({OUT}/)")
     parser.add_argument("--resume", action="store_true", default=None, help="train: go on with the run in --out")
+    parser.add_argument("--changed_images", action="store_true", default=None,
+                        help="train, with --resume: go on although images were added, changed or taken away")
     return parser
 
 
@@ -107,15 +124,17 @@ def get_args(arguments: list[str] | None = None) -> argparse.Namespace:
     """
     args = _parser().parse_args(arguments)
     training = ("loop", "epochs", "steps", "learning_rate", "g_learning_rate", "falling", "average", "precision",
-                "resume")
+                "fit", "flip", "augment", "resume", "changed_images")
     others = {
-        "train": ("nice",),
+        "train": ("nice", "files"),
         "generate": ("path", *training),
-        "measure": training,
+        "measure": ("files", *training),
     }
     for name in others[args.mode]:
         if getattr(args, name) is not None:
             raise InputError(f"--{name} does not go with --mode {args.mode}; leave it out")
+    if args.changed_images and not args.resume:
+        raise InputError("--changed_images goes with --resume alone; leave it out to start a run")
     # A folder that was named must be there when its weights are asked for: it may be a slip of the pen.
     if args.mode != "train" and args.out and not expand(args.out, "--out").is_dir():
         raise InputError(f"--out {args.out}: there is no such folder; see whether the name is right, or make it first")
@@ -136,7 +155,7 @@ def train(args: argparse.Namespace) -> None:
         if args.resume:
             if not (args.out / RUN_FILE).exists():
                 raise InputError(f"{args.out}: there is no run to resume here; leave out --resume to start one")
-            run = _agreeing(Run.read(args.out), args, ("steps", "epochs", "path"))
+            run = _agreeing(Run.read(args.out), args, ("steps", "path"))
         else:
             check_unused(args.out)
             run = new_run(args)
@@ -154,15 +173,18 @@ def new_run(args: argparse.Namespace):
     """
     from .backend import computes_in_bfloat16
     from .models import DEPTHS
+    from .own_images import kind_of, own_side
     from .runs import IMAGE_SIZES, Run
 
     original = args.model == "original"
     _check_options(args.model, args)
+    if getattr(args, "augment", None) and args.loop == "source":
+        raise InputError("--augment does not go with the source's loop; leave it or --loop out")
     given = {field.name: getattr(args, field.name, None) for field in fields(Run)}
     given = {name: value for name, value in given.items() if value is not None}
     run = Run(**given)
-    if args.image_size is None and run.trains_on_folder() and not original:
-        run.image_size = 32
+    if args.image_size is None and kind_of(run.path) != "mnist" and not original:
+        run.image_size = own_side(run.path)
     sizes = (28,) if original else IMAGE_SIZES
     if run.image_size not in sizes:
         choice = " or ".join(map(str, sizes))
@@ -185,6 +207,8 @@ def _check_options(model: str | None, args: argparse.Namespace) -> None:
     for name in ("width", "hidden", "depth", "average"):
         if model == "original" and getattr(args, name, None) is not None:
             raise InputError(f"--{name} does not go with the original networks; leave it out")
+    if model == "original" and getattr(args, "channels", None) == 3:
+        raise InputError("--channels 3: the original networks make grey images; leave it out")
 
 
 def _agreeing(run, args: argparse.Namespace, free: tuple[str, ...]):
@@ -200,37 +224,65 @@ def _agreeing(run, args: argparse.Namespace, free: tuple[str, ...]):
 
 def _images(run, args: argparse.Namespace):
     """The images of the run, which then names them; they are those it was begun with."""
-    from . import callbacks, data, folders
+    from . import data, own_images
 
     resumed_path, run.path = run.path, args.path or run.path
-    if run.trains_on_folder():
-        lines: list[callbacks.StatusLine] = []
-
-        def report(done: int, count: int) -> None:
-            lines[:] = lines or [callbacks.StatusLine(count)]
-            lines[0].show(done, f"reading   {done:,} of {count:,} images")
-
-        try:
-            found = folders.load_folder(run.path, run.image_size, 1 if run.model == "original" else None, report)
-        finally:
-            for line in lines:
-                line.end()
-    else:
+    kind = own_images.kind_of(run.path)
+    grey = 1 if run.model == "original" else None
+    channels = run.channels if args.resume else args.channels or grey
+    if kind == "mnist":
         same = args.resume and run.path == resumed_path
-        found = data.load_mnist(run.path, run.image_size, (run.origin or None) if same else None)
-    _print_left_out(found)
-    count, height, width, channels = found.images.shape
-    fingerprint = found.fingerprint()
-    if args.resume and run.fingerprint != fingerprint:
-        then = f"{run.images:,} images" if run.images else "others"
-        raise InputError(f"{args.out}: this run was trained on {then} ({run.data}), and these are {count:,} that are "
-                         f"not the same ({found.source}); bring them back as they were and name them with --path, or "
-                         "start a new run in another --out")
-    run.data, run.origin, run.images, run.channels = found.source, found.origin, count, channels
-    run.fingerprint = fingerprint
+        found = data.load_mnist(run.path, run.image_size, (run.origin or None) if same else None, channels or 1)
+    else:
+        load = own_images.load_array if kind == "array" else own_images.load_folder
+        with _counting() as report:
+            found = load(run.path, run.image_size, channels, run.fit, report)
+    _print_notes(found)
+    if found.even == len(found.images):
+        raise InputError(f"{run.path or 'MNIST'}: each of these {found.even:,} images is of one even colour, and "
+                         "nothing can be learned from them; see whether they were saved well")
+    if args.resume:
+        _check_same(run, args, found)
+    count, height, width, run.channels = found.images.shape
+    run.data, run.origin, run.images, run.fingerprint = found.source, found.origin, count, found.fingerprint()
     run.path = str(expand(run.path, "--path").resolve()) if run.path else None
-    print(f"data      {_one_line(run.data)}: {count:,} images, {height} x {width} x {channels}")
+    print(f"data      {_one_line(run.data)}: {count:,} images, {height} x {width} x {run.channels}")
     return found
+
+
+@contextmanager
+def _counting() -> Iterator[Callable[[int, int], None]]:
+    """Shows how many images are read; gives what is to be told of it."""
+    from .callbacks import StatusLine
+
+    lines: list[StatusLine] = []
+
+    def report(done: int, count: int) -> None:
+        lines[:] = lines or [StatusLine(count)]
+        lines[0].show(done, f"reading   {done:,} of {count:,} images")
+
+    try:
+        yield report
+    finally:
+        for line in lines:
+            line.end()
+
+
+def _check_same(run, args: argparse.Namespace, found) -> None:
+    """Make sure that a run goes on with the images that it was begun with, or was told to go on with others."""
+    from .runs import changes
+
+    if run.fingerprint == found.fingerprint():
+        return
+    then = f"{run.images:,} images" if run.images else "others"
+    difference = changes(args.out, found.files) if found.files else ""
+    difference = f": {difference}" if difference else ""
+    if not args.changed_images:
+        raise InputError(f"{args.out}: this run was trained on {then} ({run.data}), and these are "
+                         f"{len(found.images):,} that are not the same ({found.source}){difference}; bring them back "
+                         "as they were and name them with --path, or go on with these by --changed_images")
+    print(f"note      the run was trained on {then} so far, and goes on with {len(found.images):,}"
+          f"{_one_line(difference)}")
 
 
 def _set_length(run, args: argparse.Namespace) -> None:
@@ -241,7 +293,21 @@ def _set_length(run, args: argparse.Namespace) -> None:
             run.steps, run.sample_every = steps, max(1, steps // 25)
 
 
-def _print_left_out(found) -> None:
+def _write_data_sheet(run, folder: Path, images) -> None:
+    """Write :data:`dcgan_lib.runs.DATA_SHEET`: some of the images as the networks will see them."""
+    from .data import mirrored
+    from .pictures import combine_images, png_bytes
+    from .runs import DATA_SHEET
+
+    some = images[:SHEET]
+    with whole_file(folder / DATA_SHEET) as temporary:
+        temporary.write_bytes(png_bytes(combine_images(mirrored(some, run.seed, 0) if run.flip else some)))
+    print(f"data      {folder / DATA_SHEET} shows {len(some)} of them as the networks see them")
+
+
+def _print_notes(found) -> None:
+    for line in found.notes:
+        print(f"note      {_one_line(line)}")
     shown = 10
     for line in found.left_out[:shown]:
         print(f"left out  {_one_line(line)}")
@@ -272,14 +338,22 @@ def _gan_and_losses(run, args: argparse.Namespace):
 
 
 def _train(run, args: argparse.Namespace, found, gan, losses) -> None:
+    from .backend import versions
+    from .runs import write_files
+
     batches = run.batches(found.images, gan.step)
     _, _, checkpoint, live, progress, stop = watching = watchers(run, losses, args.out)
     if run.steps <= gan.step:
         live.finish(gan)  # the run may have been killed while it wrote the animation
         print(f"{args.out}: has its {gan.step} steps already; give a larger --steps or --epochs to go on")
         return
+    _write_data_sheet(run, args.out, found.images)
     _print_training(run, gan.step)
+    _print_cost(run, gan, batches)
+    run.versions = versions()
     run.write(args.out)
+    if found.files:
+        write_files(args.out, found.files)
     try:
         with _heeding_ctrl_c(stop):
             run.train(gan, batches, run.steps - gan.step, watching)
@@ -318,6 +392,20 @@ def _print_training(run, step: int) -> None:
               "shows more", flush=True)
 
 
+def _print_cost(run, gan, batches) -> None:
+    from .backend import peak_memory
+    from .callbacks import try_steps
+
+    left = run.steps - gan.step
+    if left <= SHORT:
+        return
+    seconds = try_steps(run, gan, batches)
+    whole = seconds * left
+    minutes = f"{whole:.0f} s" if whole < 120 else f"{whole / 60:.0f} min" if whole < 7200 else f"{whole / 3600:.1f} h"
+    print(f"cost      {seconds:.3g} s a step here, so about {minutes}; {peak_memory() / 2**30:.2g} GiB of memory",
+          flush=True)
+
+
 @contextmanager
 def _heeding_ctrl_c(stop) -> Iterator[None]:
     """Ctrl-C asks the training to stop after its step; a second one ends it at once."""
@@ -344,37 +432,74 @@ def _heeding_ctrl_c(stop) -> Iterator[None]:
 
 
 def generate(args: argparse.Namespace) -> None:
-    """Write ``generated_image.png``, or with ``--nice`` ``nice_generated_image.png``, into ``args.out``."""
+    """Write ``generated_image.png``, or with ``--nice`` ``nice_generated_image.png``, into ``args.out``.
+
+    With ``--files``, write a file for each image instead.
+    """
     folder, run = _weights_folder(args)
     from . import data, pictures
 
     seed = secrets.randbelow(2**32) if args.seed is None else args.seed
     count = args.batch_size or DEFAULT_COUNT
-    images = _generated(folder, run, count, seed, args.nice)
-    path = args.out / ("nice_generated_image.png" if args.nice else "generated_image.png")
-    picture = pictures.combine_images(data.to_uint8(images))
-    args.out.mkdir(exist_ok=True)
-    with whole_file(path) as temporary:
-        temporary.write_bytes(pictures.png_bytes(picture))
+    if args.files:
+        path = _write_each(folder, run, args, count, seed)
+    else:
+        images = _generated(folder, run, count, seed, args.nice)
+        path = args.out / ("nice_generated_image.png" if args.nice else "generated_image.png")
+        picture = pictures.combine_images(data.to_uint8(images))
+        args.out.mkdir(exist_ok=True)
+        with whole_file(path) as temporary:
+            temporary.write_bytes(pictures.png_bytes(picture))
     print(f"written   {path}: {count:,} images{_best_of(count, args.nice)}, seed {seed}")
 
 
-def _generated(folder: Path, run, count: int, seed: int, nice: bool | None):
-    """Images from the weights in ``folder``: float32 (count, height, width, channels) in [-1, 1]."""
-    import numpy as np
+def _write_each(folder: Path, run, args: argparse.Namespace, count: int, seed: int) -> Path:
+    """Write so many images into files that bear the seed in their names. Returns what the names have in common."""
+    from . import data, generating, pictures
+    from .runs import GENERATED
+    from .training import GENERATE_STREAM, draw_noise
 
-    from . import generating, runs
+    generator, discriminator = _networks(folder, run, args.nice)
+    noise = generating.nice_noise(generator, discriminator, count, seed) if args.nice else (
+        draw_noise(count, seed, GENERATE_STREAM).numpy())
+    args.out.mkdir(exist_ok=True)
+    (args.out / GENERATED).mkdir(exist_ok=True)
+    start = args.out / GENERATED / f"{'nice_' * bool(args.nice)}seed_{seed}_"
+    for first in range(0, count, 1024):
+        images = _finite(folder, generator.predict(noise[first : first + 1024], batch_size=256, verbose=0))
+        for number, image in enumerate(data.to_uint8(images), first):
+            with whole_file(start.with_name(f"{start.name}{number:05}.png")) as temporary:
+                temporary.write_bytes(pictures.png_bytes(pictures.combine_images(image[None])))
+    return start.with_name(f"{start.name}….png")
+
+
+def _networks(folder: Path, run, nice: bool | None):
+    """The generator with the weights in ``folder``, and where it is asked for the discriminator."""
+    from . import runs
     from .backend import device_name
 
     if nice:
         generator, discriminator = runs.load_pair(folder, run)
     else:
-        generator, _ = run.networks()
+        generator, discriminator = run.networks()
         runs.load_weights(generator, folder / runs.WEIGHTS[0])
     print(f"device    {device_name()}")
     print(f"weights   {'the trained ones in assets/' if folder == ASSETS else folder} ({run.model})", flush=True)
-    images = generating.generate_nice_images(generator, discriminator, count, seed) if nice else (
-        generating.generate_images(generator, count, seed))
+    return generator, discriminator
+
+
+def _generated(folder: Path, run, count: int, seed: int, nice: bool | None):
+    """Images from the weights in ``folder``: float32 (count, height, width, channels) in [-1, 1]."""
+    from . import generating
+
+    generator, discriminator = _networks(folder, run, nice)
+    return _finite(folder, generating.generate_nice_images(generator, discriminator, count, seed) if nice else (
+        generating.generate_images(generator, count, seed)))
+
+
+def _finite(folder: Path, images):
+    import numpy as np
+
     if not np.isfinite(images).all():
         raise InputError(f"{folder}: these weights make images that are no numbers; train again in another --out")
     return images
@@ -407,9 +532,13 @@ def _weights_folder(args: argparse.Namespace):
 def measure(args: argparse.Namespace) -> None:
     """Print how near the digits of the weights in ``args.out`` come to real ones, as the judge in assets/ sees them."""
     folder, run = _weights_folder(args)
+    if run.origin == "stacked" and (run.image_size, run.channels) == (32, 3):
+        _count_modes(args, folder, run)
+        return
     if (run.image_size, run.channels) != (28, 1):
         raise InputError(f"{folder}: makes images of {run.image_size} x {run.image_size} x {run.channels}, and the "
-                         "judge knows digits of 28 x 28 x 1; name the --out of another run")
+                         "judge knows digits of 28 x 28 x 1, and stacked ones of 32 x 32 x 3; name the --out of "
+                         "another run")
     from . import data, metrics
 
     real = data.reference_digits(args.path)
@@ -446,6 +575,26 @@ def _print_table(judge, seen, generated, seed: int) -> None:
         m = metrics.measure(seen.take(slice(count)), others)
         print(f"{name:10} {m.frechet:7.2f} {m.kernel:7.3f} +- {m.kernel_deviation:5.3f} {m.density:8.3f} "
               f"{m.coverage:9.3f} {m.entropy:8.3f}  {' '.join(map(str, m.counts))}", flush=True)
+
+
+def _count_modes(args: argparse.Namespace, folder: Path, run) -> None:
+    """Print how many of the 1,000 kinds of stacked digits the weights make, beside real ones and noise."""
+    import numpy as np
+
+    from . import data, metrics
+
+    digits = data.reference_digits(args.path)
+    count, seed = args.batch_size or DEFAULT_COUNTED, args.seed or 0
+    print(f"data      stacked digits of {_one_line(digits.source)}")
+    judge = metrics.load_judge()
+    images = _generated(folder, run, count, seed, args.nice)
+    print(f"counted   {count:,} images{_best_of(count, args.nice)}, seed {seed}, and so many real ones\n")
+    noise = np.random.default_rng(seed).uniform(-1, 1, (count, 32, 32, 3)).astype(np.float32)
+    real = data.to_float(data.stacked_digits(digits, count, seed).images).numpy()
+    print("           modes of 1,000  divergence from equal shares")
+    for name, some in (("real", real), ("generated", images), ("noise", noise)):
+        modes, divergence = metrics.count_modes(metrics.judge_stacked(judge, some))
+        print(f"{name:10} {modes:14,}  {divergence:28.3f}", flush=True)
 
 
 # ---- main --------------------------------------------------------------------------------------------------------

@@ -1,13 +1,14 @@
 """Images: where they come from, and between bytes and what the networks take.
 
-What belongs here: MNIST, uint8 to float32 in [-1, 1] and back, and the order in which a training sees the images.
-Nothing about networks; folders of images have a module of their own.
+What belongs here: MNIST and what is made of it, uint8 to float32 in [-1, 1] and back, and the order in which a
+training sees the images. Nothing about networks; images of one's own have a module of their own, ``own_images``.
 """
 
 import atexit
 import contextlib
 import functools
 import io
+import json
 import os
 import re
 import socket
@@ -22,7 +23,7 @@ from PIL import Image, UnidentifiedImageError
 
 from .backend import keras, tf
 from .errors import InputError
-from .files import expand
+from .files import expand, whole_folder
 
 
 class ImageSet(NamedTuple):
@@ -30,8 +31,10 @@ class ImageSet(NamedTuple):
 
     ``images``: uint8 (n, height, width, channels), channels 1 or 3: an array, or what can be indexed like one.
     ``labels``: (n,), or ``None`` where there are none. ``source``: one line for people. ``left_out``: one line for
-    each file that could not be read. ``origin``: "npz", "keras", "packaged" or "folder", by which :func:`load_mnist`
-    finds the same again.
+    each file that could not be read. ``origin``: "npz", "keras" or "packaged", by which :func:`load_mnist` finds the
+    same again; "array", "folder", or "stacked" for a folder of stacked digits. ``notes``: what else people should know
+    of them, a line each. ``even``: how many are of one even colour, and show nothing. ``files``: of a folder's images,
+    in their order, the file's name and the CRC-32 of what was made of it.
     """
 
     images: Any
@@ -39,11 +42,15 @@ class ImageSet(NamedTuple):
     source: str
     left_out: tuple[str, ...] = ()
     origin: str = ""
+    notes: tuple[str, ...] = ()
+    even: int = 0
+    files: tuple[tuple[str, int], ...] = ()
 
     def fingerprint(self) -> int:
-        """Tell these images from others: the CRC-32 of their shape and bytes."""
-        if not isinstance(self.images, np.ndarray):
-            return self.images.fingerprint
+        """Tell these images from others: the CRC-32 of their shape and bytes, or of the files' checksums."""
+        if self.files:
+            return zlib.crc32(np.array([checksum for _, checksum in self.files], np.uint32), zlib.crc32(
+                str(self.images.shape).encode()))
         return zlib.crc32(np.ascontiguousarray(self.images), zlib.crc32(str(self.images.shape).encode()))
 
 
@@ -60,7 +67,9 @@ def to_uint8(images: np.ndarray) -> np.ndarray:
 # ---- MNIST -------------------------------------------------------------------------------------------------------
 
 
-def load_mnist(path: str | Path | None = None, size: int = 28, origin: str | None = None) -> ImageSet:
+def load_mnist(
+    path: str | Path | None = None, size: int = 28, origin: str | None = None, channels: int = 1
+) -> ImageSet:
     """MNIST's training images, from the first of these that there is.
 
     ``path``, or the environment variable ``MNIST_NPZ``: an ``.npz`` file with Keras's names; Keras's own cache or
@@ -70,6 +79,7 @@ def load_mnist(path: str | Path | None = None, size: int = 28, origin: str | Non
         path: the ``.npz`` file.
         size: height and width in pixels; other than 28, the digits are enlarged or reduced.
         origin: of an earlier :class:`ImageSet`, whose images are wanted again and no others.
+        channels: 1, or 3 for the same grey in red, green and blue.
     Raises:
         InputError: ``path`` or ``MNIST_NPZ`` names a file that is missing or is not such a file, or what ``origin``
             names is not to be had.
@@ -90,7 +100,7 @@ def load_mnist(path: str | Path | None = None, size: int = 28, origin: str | Non
         for image, digit in zip(resized, found.images):
             image[..., 0] = Image.fromarray(digit[..., 0]).resize((size, size))
         found = found._replace(images=resized)
-    return found
+    return found if channels == 1 else found._replace(images=found.images.repeat(channels, axis=3))
 
 
 def load_mnist_test(path: str | Path | None = None) -> ImageSet:
@@ -165,8 +175,7 @@ def _read_npz(path: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
                          "one of MNIST with Keras's names") from None
     if images.dtype != np.uint8 or images.shape[1:] != (28, 28) or labels.shape != images.shape[:1] or not len(images):
         raise InputError(f"{path}: x_{part} must be uint8 (n, 28, 28) with a label each, not {images.dtype} "
-                         f"{images.shape} with labels {labels.shape}; write other images as .png files and name "
-                         "their folder")
+                         f"{images.shape} with labels {labels.shape}; an .npz file of MNIST is needed here")
     return images, labels
 
 
@@ -207,6 +216,44 @@ def reason_of(error: Exception) -> str:
     return getattr(error, "strerror", None) or (str(error).splitlines() or [""])[0] or type(error).__name__
 
 
+# ---- stacked digits ----------------------------------------------------------------------------------------------
+
+STACKED_FILE = "stacked_digits.json"  # in a folder that :func:`write_stacked_digits` made
+STACKED_KINDS = 1000
+
+
+def stacked_digits(digits: ImageSet, count: int, seed: int = 0) -> ImageSet:
+    """Three random digits as the red, green and blue of one image: 1,000 kinds that can be counted.
+
+    Metz et al., arXiv 1611.02163, section 3.3.1. The digits get a border of two pixels.
+
+    Args:
+        digits: 28 x 28, grey, with labels.
+    Returns:
+        Images (count, 32, 32, 3); labels 0 to 999, whose three decimal places are the red, green and blue digit.
+    """
+    rows = np.random.default_rng(seed).integers(len(digits.images), size=(count, 3))
+    images = np.pad(digits.images[rows, ..., 0].transpose(0, 2, 3, 1), ((0, 0), (2, 2), (2, 2), (0, 0)))
+    return ImageSet(images, digits.labels[rows] @ [100, 10, 1], f"stacked digits of {digits.source}", origin="stacked")
+
+
+def write_stacked_digits(folder: str | Path, count: int = 20_000, seed: int = 0) -> None:
+    """Write stacked digits of the packaged ones as PNG files, the kind at the end of each name, into a new folder.
+
+    Raises:
+        InputError: the folder is there already.
+        OSError: it cannot be written; nothing is left of what was begun.
+    """
+    folder = local_path(folder, "the folder")
+    if os.path.lexists(folder):
+        raise InputError(f"{folder}: is there already; move it away, or name another folder")
+    made = stacked_digits(packaged_digits(), count, seed)
+    with whole_folder(folder) as temporary:
+        for number, (image, kind) in enumerate(zip(made.images, made.labels, strict=True)):
+            Image.fromarray(image).save(temporary / f"{number:05}_{kind:03}.png")
+        (temporary / STACKED_FILE).write_text(json.dumps({"count": count, "seed": seed, "source": made.source}) + "\n")
+
+
 # ---- batches -----------------------------------------------------------------------------------------------------
 
 
@@ -224,8 +271,14 @@ def _let_batches_end() -> None:
             pass
 
 
+def mirrored(images: np.ndarray, seed: int, step: int) -> np.ndarray:
+    """A copy of images (n, height, width, channels) in which left and right are changed in about half of them."""
+    chosen = np.random.default_rng((seed, step, 1)).random(len(images)) < 0.5
+    return np.where(chosen[:, None, None, None], images[:, :, ::-1], images)
+
+
 def batches(
-    images: Any, batch_size: int, seed: int = 0, first_step: int = 0, shuffle: bool = True
+    images: Any, batch_size: int, seed: int = 0, first_step: int = 0, shuffle: bool = True, flip: bool = False
 ) -> tf.data.Dataset:
     """An endless run of batches: float32 in [-1, 1], (batch_size, height, width, channels).
 
@@ -236,6 +289,7 @@ def batches(
     Args:
         images: uint8 (n, height, width, channels), an array or what can be indexed like one.
         shuffle: ``False`` keeps the images' own order in every epoch, as the source's loop does.
+        flip: whether each image is mirrored or not, by chance, each time.
     Raises:
         InputError: there are fewer images than a batch holds.
     """
@@ -251,7 +305,8 @@ def batches(
         epoch, index = divmod(int(step), steps_per_epoch)
         with _at_work:
             _begun[0] += 1
-            return images[epoch_order(epoch)[index * batch_size : (index + 1) * batch_size]]
+            taken = images[epoch_order(epoch)[index * batch_size : (index + 1) * batch_size]]
+            return mirrored(taken, seed, int(step)) if flip else taken
 
     def batch(step: tf.Tensor) -> tf.Tensor:
         taken = tf.numpy_function(take, [step], images.dtype, stateful=False)

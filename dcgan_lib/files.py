@@ -4,6 +4,7 @@ What belongs here: what any program needs that must not lose what it has. Nothin
 """
 
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -37,6 +38,25 @@ def whole_file(path: Path, size: int = 0) -> Iterator[Path]:
             temporary.unlink()
         if isinstance(error, OSError) and error.errno:
             raise OSError(error.errno, error.strerror, str(path)) from error  # which names the file that was meant
+        raise
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder to write files to; it takes the name ``path``, which must be free, when all is well.
+
+    Raises:
+        OSError: as :func:`whole_file`.
+    """
+    temporary = path.with_name(f".tmp{os.getpid()}-{path.name}")
+    try:
+        temporary.mkdir()
+        yield temporary
+        _replace(temporary, path)
+    except BaseException as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if isinstance(error, OSError) and error.errno:
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 
 

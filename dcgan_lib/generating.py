@@ -10,7 +10,7 @@ from .errors import InputError
 from .training import GENERATE_STREAM, draw_noise
 
 NICE_FACTOR = 20  # `--nice` draws so many times what it keeps: the best 5 %
-MOST_NUMBERS = 2**26  # in the images of one call; as float32 they take 256 MiB
+MOST_NUMBERS = 2**27  # in the images of one call; as float32 they take 512 MiB
 
 
 def generate_images(generator: keras.Model, count: int, seed: int) -> np.ndarray:
@@ -29,14 +29,19 @@ def generate_nice_images(generator: keras.Model, discriminator: keras.Model, cou
     Returns and errors as in :func:`generate_images`.
     """
     _check_size(generator, count)
+    return generator.predict(nice_noise(generator, discriminator, count, seed), batch_size=256, verbose=0)
+
+
+def nice_noise(generator: keras.Model, discriminator: keras.Model, count: int, seed: int) -> np.ndarray:
+    """The z (count, 100) of :func:`generate_nice_images`."""
     noise = draw_noise(count * NICE_FACTOR, seed, GENERATE_STREAM)
-    # Only the scores of all are kept; the chosen few are generated again from their noise.
+    # Only the scores of all images are kept; the chosen few are generated again from their noise.
     scores = []
     for start in range(0, len(noise), 1024):
         images = generator.predict(noise[start : start + 1024], batch_size=256, verbose=0)
         scores.append(discriminator.predict(images, batch_size=256, verbose=0))
     best = np.argsort(-np.concatenate(scores)[:, 0], kind="stable")[:count]
-    return generator.predict(noise.numpy()[best], batch_size=256, verbose=0)
+    return noise.numpy()[best]
 
 
 def _check_size(generator: keras.Model, count: int) -> None:

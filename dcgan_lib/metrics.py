@@ -25,7 +25,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .backend import keras
-from .data import ImageSet, load_mnist, load_mnist_test, to_float
+from .data import STACKED_KINDS, ImageSet, load_mnist, load_mnist_test, to_float
 from .errors import InputError, Parser
 from .files import ASSETS, expand
 from .runs import load_weights, save_weights
@@ -109,6 +109,32 @@ def judge_images(judge: keras.Sequential, images: np.ndarray) -> Judgement:
     parts = [both(images[start : start + 500], training=False) for start in range(0, len(images), 500)]
     features, probabilities = (np.concatenate(part) for part in zip(*parts))
     return Judgement(features, probabilities.argmax(axis=1), probabilities.max(axis=1))
+
+
+# ---- stacked digits ----------------------------------------------------------------------------------------------
+
+
+def judge_stacked(judge: keras.Sequential, images: np.ndarray) -> np.ndarray:
+    """Which of the 1,000 kinds of stacked digits the judge sees in each image: int (n,), as the labels of
+    :func:`dcgan_lib.data.stacked_digits`.
+
+    Args:
+        images: (n, 32, 32, 3), float in [-1, 1]; the border of two pixels is not looked at.
+    """
+    inner = images[:, 2:-2, 2:-2]
+    return sum(judge_images(judge, inner[..., [place]]).digits * 10 ** (2 - place) for place in range(3))
+
+
+def count_modes(kinds: np.ndarray) -> tuple[int, float]:
+    """How many of the 1,000 kinds there are, and how far their shares are from equal ones.
+
+    Returns:
+        The number of kinds that were seen at least once, and the Kullback-Leibler divergence of their shares from
+        1 / 1,000 each, in nats: 0 for equal shares, log 1,000 ≈ 6.9 for a single kind.
+    """
+    counts = np.bincount(kinds, minlength=STACKED_KINDS)
+    shares = counts[counts > 0] / len(kinds)
+    return len(shares), float((shares * np.log(shares * STACKED_KINDS)).sum())
 
 
 # ---- distances ---------------------------------------------------------------------------------------------------

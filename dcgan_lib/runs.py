@@ -4,13 +4,14 @@ What belongs here: ``run.json`` and the ``.weights.h5`` files, who may work in t
 that was killed. No messages but errors, and nothing of how a network learns.
 """
 
+import csv
 import json
 import os
 import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from .backend import keras, tf
 from .data import batches
 from .errors import InputError
 from .files import ASSETS, whole_file
-from .models import dcgan_discriminator, dcgan_generator, discriminator_model, generator_model
+from .models import NOISE_SIZE, dcgan_discriminator, dcgan_generator, discriminator_model, generator_model
+from .own_images import FITS
 from .training import GAN, FallingRate, train_like_source
 
 MODELS = ("original", "dcgan")
@@ -34,11 +36,15 @@ MOST_WIDTH = 4096  # and of the units of the hidden layer
 RUN_FILE = "run.json"
 WEIGHTS = ("generator.weights.h5", "discriminator.weights.h5")
 CHECKPOINT = "checkpoint.weights.h5"
+DATA_SHEET = "data_sheet.png"
+IMAGES = "images.csv"  # the files of a folder that was trained on
 ANIMATION = "training_process.gif"
 LOSSES = "losses.csv"
 SAMPLES = "samples"
+GENERATED = "generated"  # a folder for images in a file each
 LOCK = ".dcgan.lock"
-FILES = (RUN_FILE, *WEIGHTS, CHECKPOINT, LOSSES, ANIMATION)  # all that a run writes beside its samples
+# All that a run writes beside its samples.
+FILES = (RUN_FILE, *WEIGHTS, CHECKPOINT, LOSSES, ANIMATION, DATA_SHEET, IMAGES)
 
 
 @dataclass
@@ -50,6 +56,10 @@ class Run:
     path: str | None = None
     image_size: int = 28
     channels: int = 1
+    fit: str = "crop"  # how images become squares
+    flip: bool = False
+    augment: bool = False
+    latent_size: int = NOISE_SIZE
     # Of what was tried by `python -m dcgan_lib.benchmark distance`, these show good digits soonest on two CPU cores
     # (256 to 512 hidden units did alike); the paper's own are width 128, no hidden layer, batches of 128 and 0.0002.
     width: int = 32
@@ -68,6 +78,7 @@ class Run:
     origin: str = ""  # as `ImageSet.origin`
     images: int = 0
     fingerprint: int = 0
+    versions: dict = field(default_factory=dict)  # of what it was trained with
 
     @classmethod
     def read(cls, folder: Path) -> "Run":
@@ -87,16 +98,17 @@ class Run:
         if "model" in values and "hidden" not in values:
             raise InputError(f"{path}: is of an earlier version of this program, which had other networks; train again "
                              "in another --out")
-        for field in fields(run):
-            value = getattr(run, field.name)
-            if not run._may_be(field.name, field.type, value):
-                raise InputError(f"{path}: is damaged (no run has {field.name} {value!r}); restore it, or name another "
+        for entry in fields(run):
+            value = getattr(run, entry.name)
+            if not run._may_be(entry.name, entry.type, value):
+                raise InputError(f"{path}: is damaged (no run has {entry.name} {value!r}); restore it, or name another "
                                  "--out")
         return run
 
     def _may_be(self, name: str, kind: type, value: object) -> bool:
         ranges = {
-            "model": MODELS, "loop": LOOPS, "image_size": IMAGE_SIZES, "channels": (1, 3),
+            "model": MODELS, "loop": LOOPS, "image_size": IMAGE_SIZES, "channels": (1, 3), "fit": FITS,
+            "latent_size": (NOISE_SIZE,),
             "width": range(1, MOST_WIDTH + 1), "hidden": range(MOST_WIDTH + 1), "depth": range(1, 8),
             "precision": PRECISIONS, "seed": range(2**32), "batch_size": range(1, 2**62),
             "steps": range(1, 2**62), "sample_every": range(1, 2**62),
@@ -112,10 +124,6 @@ class Run:
     def write(self, folder: Path) -> None:
         with whole_file(folder / RUN_FILE) as temporary:
             temporary.write_text(json.dumps(asdict(self), indent=1) + "\n", "utf-8")
-
-    def trains_on_folder(self) -> bool:
-        """Whether it is a folder of images that it trains on, and not MNIST."""
-        return self.path is not None and (Path(self.path).suffix.lower() != ".npz" or Path(self.path).is_dir())
 
     def networks(self, precision: str = "float32", in_phases: bool = True) -> tuple[keras.Sequential, keras.Sequential]:
         """The generator and the discriminator, new.
@@ -141,7 +149,7 @@ class Run:
             in_phases: as in :meth:`networks`.
             settings: as in :meth:`GAN.compile`.
         """
-        gan = GAN(*self.networks(self.precision, in_phases), self.seed, self.average)
+        gan = GAN(*self.networks(self.precision, in_phases), self.seed, self.average, self.augment)
         gan.compile(self._optimizer(self.g_learning_rate), self._optimizer(self.learning_rate), **settings)
         return gan
 
@@ -153,7 +161,7 @@ class Run:
 
     def batches(self, images: np.ndarray, first_step: int = 0) -> tf.data.Dataset:
         """As :func:`dcgan_lib.data.batches`; the source's loop takes the images in their own order."""
-        return batches(images, self.batch_size, self.seed, first_step, shuffle=self.loop == "fit")
+        return batches(images, self.batch_size, self.seed, first_step, self.loop == "fit", self.flip)
 
     def train(
         self, gan: GAN, data: tf.data.Dataset, steps: int, callbacks: Sequence[keras.callbacks.Callback] = ()
@@ -259,6 +267,33 @@ def save_checkpoint(gan: GAN, folder: Path) -> None:
     """
     for model, name in zip((gan, gan.averaged_generator, gan.discriminator), (CHECKPOINT, *WEIGHTS), strict=True):
         save_weights(model, folder / name)
+
+
+# ---- the images of a folder --------------------------------------------------------------------------------------
+
+
+def write_files(folder: Path, files: Sequence[tuple[str, int]]) -> None:
+    """Write the names and checksums of an :class:`dcgan_lib.data.ImageSet`'s files as :data:`IMAGES`."""
+    encoding = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
+    with whole_file(folder / IMAGES) as temporary, open(temporary, "w", **encoding) as file:
+        csv.writer(file).writerows([("file", "crc32"), *sorted(files)])
+
+
+def changes(folder: Path, files: Sequence[tuple[str, int]]) -> str:
+    """What has become of the files that :func:`write_files` wrote down: which are new, gone or other; or nothing."""
+    try:
+        with open(folder / IMAGES, encoding="utf-8", errors="surrogateescape", newline="") as file:
+            before = {name: int(checksum) for name, checksum in list(csv.reader(file))[1:]}
+    except (OSError, ValueError, csv.Error):
+        return ""
+    now = dict(files)
+    kinds = {"added": now.keys() - before.keys(), "gone": before.keys() - now.keys(),
+             "changed": {name for name in now.keys() & before.keys() if now[name] != before[name]}}
+    return ", ".join(f"{len(names):,} {kind} ({_some(sorted(names))})" for kind, names in kinds.items() if names)
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
 
 
 # ---- the folder --------------------------------------------------------------------------------------------------

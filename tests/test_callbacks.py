@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dcgan_lib import callbacks, models
+from dcgan_lib import callbacks, models, runs
 from dcgan_lib.backend import keras
 from dcgan_lib.data import batches
 from dcgan_lib.errors import InputError
@@ -183,3 +183,24 @@ def test_progress_keeps_to_one_line_in_a_terminal(columns, text, monkeypatch):
     drawn = lines[0].rstrip("\r").split("\r")[1:]
     assert [line.strip() for line in lines] == [lines[0].strip(), "|", ""], "one line, and what came after it"
     assert len(drawn) == 1200 and {len(line) for line in drawn} == {columns - 1} and drawn[-1].strip() == text
+
+
+@pytest.mark.parametrize("loop", ["fit", "source"])
+def test_steps_that_are_tried_leave_no_trace(digits, loop):
+    run = runs.Run(width=4, hidden=8, batch_size=16, average=0.9, loop=loop)
+    found = []
+    for tried in (False, True):
+        keras.utils.set_random_seed(0)
+        gan, losses = run.gan(), callbacks.LossHistory()
+        if tried:
+            assert 0 < callbacks.try_steps(run, gan, run.batches(digits)) < 10 and gan.step == 0
+        run.train(gan, run.batches(digits), 3, [losses])
+        found.append((losses.rows, [variable.numpy().tobytes() for variable in gan.variables]))
+    assert found[0] == found[1] and len(found[0][0]) == 3
+
+
+def test_trying_ends_when_its_time_is_over(digits):
+    run = runs.Run(width=4, hidden=8, batch_size=16)
+    gan, clock = run.gan(), callbacks.StepClock(seconds=0)
+    run.train(gan, run.batches(digits), 9, [clock])
+    assert gan.step == len(clock.ends) == 2

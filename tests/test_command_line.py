@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dcgan_lib import command_line, data, runs
+from dcgan_lib import command_line, data, own_images, runs
 from program import check_refusal, dcgan, dcgan_process, files
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
@@ -286,7 +287,7 @@ def test_a_run_does_not_disturb_one_in_a_folder_below(tmp_path, digits_file):
     images = tmp_path / "images"
     images.mkdir()
     for number in range(4):
-        Image.new("L", (9, 9), 50 * number).save(images / f"{number}.png")
+        Image.radial_gradient("L").resize((9, 9 + number)).save(images / f"{number}.png")
     inner = ("--mode", "train", "--path", digits_file, *SMALL, "--steps", 2, "--out", images / "out")
     assert dcgan(*inner).returncode == 0
     (images / "out" / ".tmp1-checkpoint.weights.h5").write_text("being written")
@@ -350,6 +351,136 @@ def test_source_s_pair_and_a_folder_of_images(tmp_path):
     assert done.returncode == 0 and "8 images, 32 x 32 x 3" in done.stdout, done.stderr
     assert dcgan("--mode", "generate", "--batch_size", 4, "--out", out).returncode == 0
     assert np.asarray(Image.open(out / "generated_image.png")).shape == (64, 64, 3)
+
+
+# ---- images of one's own -----------------------------------------------------------------------------------------
+
+
+def paint(folder, number, height=40, width=30):
+    """Write a smooth picture in colour; numbers make pictures."""
+    folder.mkdir(exist_ok=True)
+    small = np.random.default_rng(number).integers(0, 256, (3, 3, 3), np.uint8)
+    Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC).save(folder / f"{number}.png")
+
+
+@pytest.fixture(scope="module")
+def colour(tmp_path_factory):
+    """A run on twelve pictures in colour: its folder, the pictures' folder and what it printed."""
+    base = tmp_path_factory.mktemp("colour")
+    for number in range(12):
+        paint(base / "images", number)
+    (base / "images" / "photo.HEIC").write_bytes(b"no")
+    done = dcgan("--mode", "train", "--path", base / "images", "--batch_size", 4, "--steps", 24, "--width", 4,
+                 "--flip", "--augment", "--fit", "pad", "--out", base / "out")
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    return base / "out", base / "images", done
+
+
+def test_a_run_in_colour_says_all_that_is_needed_later(colour):
+    out, images, done = colour
+    said = done.stdout
+    assert "12 images, 32 x 32 x 3" in said and "not looked at: 1 file with other endings (.heic 1)" in said
+    assert re.search(r"cost      0[.\de-]+ s a step here, so about \d+ s; [\d.]+ GiB of memory", said), said
+    run = json.loads((out / "run.json").read_text())
+    expected = {"image_size": 32, "channels": 3, "width": 4, "latent_size": 100, "path": str(images), "seed": 0,
+                "flip": True, "augment": True, "fit": "pad", "origin": "folder", "images": 12, "steps": 24}
+    assert {name: run[name] for name in expected} == expected
+    assert set(run["versions"]) == {"python", "tensorflow", "keras", "numpy"} and all(run["versions"].values())
+    sample = np.asarray(Image.open(out / "samples" / "step_000024.png"))
+    assert sample.shape == (256, 256, 3) and (sample[..., 0] != sample[..., 1]).any()
+    assert Image.open(out / "training_process.gif").size == (256, 272)
+
+
+def test_the_data_sheet_shows_images_as_the_networks_see_them(colour):
+    out, images, _ = colour
+    sheet = np.asarray(Image.open(out / "data_sheet.png"))
+    assert sheet.shape == (4 * 32, 3 * 32, 3)
+    shown = {sheet[32 * row : 32 * row + 32, 32 * column : 32 * column + 32].tobytes()
+             for row in range(4) for column in range(3)}
+    seen = own_images.load_folder(images, 32, fit="pad").images
+    both = [{image.tobytes(), image[:, ::-1].tobytes()} for image in seen]
+    assert len(shown) == 12 and all(len(pair & shown) == 1 for pair in both)
+    mirrored = sum(image[:, ::-1].tobytes() in shown for image in seen)
+    assert 0 < mirrored < 12, "--flip"
+
+
+def test_each_image_into_a_file_of_its_own(colour, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(colour[0], out)
+    make = ("--mode", "generate", "--out", out, "--seed", 3, "--batch_size", 5)
+    done = dcgan(*make, "--files")
+    assert done.returncode == 0 and "generated/seed_3_….png: 5 images" in done.stdout, done.stderr
+    names = [f"seed_3_{number:05}.png" for number in range(5)]
+    assert sorted(path.name for path in (out / "generated").iterdir()) == names
+    assert not (out / "generated_image.png").exists()
+    assert dcgan(*make).returncode == 0
+    sheet = np.asarray(Image.open(out / "generated_image.png"))  # two columns
+    for number, name in enumerate(names):
+        row, column = divmod(number, 2)
+        alone = np.asarray(Image.open(out / "generated" / name))
+        assert (alone == sheet[32 * row : 32 * row + 32, 32 * column : 32 * column + 32]).all()
+    done = dcgan(*make, "--files", "--nice")
+    assert done.returncode == 0 and "the best of 100 by the discriminator" in done.stdout
+    assert len(list((out / "generated").glob("nice_seed_3_*.png"))) == 5
+    assert len(own_images.load_folder(colour[1], 32).images) == 12
+
+
+def test_a_folder_that_has_changed_is_gone_on_with_when_told_so(colour, tmp_path):
+    images, out = tmp_path / "images", tmp_path / "out"
+    shutil.copytree(colour[1], images)
+    shutil.copytree(colour[0], out)
+    for number in (20, 21, 22, 23):
+        paint(images, number)
+    (images / "3.png").unlink()
+    (images / "20.png").rename(images / "4.png")
+    resume = ("--mode", "train", "--resume", "--path", images, "--steps", 26, "--out", out)
+    before = files(out)
+    refused = dcgan(*resume)
+    check_refusal(refused, "3 added (21.png, 22.png, 23.png), 1 gone (3.png), 1 changed (4.png); bring them back")
+    assert "12 images" in refused.stderr and "--changed_images" in refused.stderr and files(out) == before
+    done = dcgan(*resume, "--changed_images")
+    assert done.returncode == 0 and "steps 24 to 26" in done.stdout, done.stderr
+    assert "note      the run was trained on 12 images so far, and goes on with 14: 3 added (21.png" in done.stdout
+    run = json.loads((out / "run.json").read_text())
+    assert run["images"] == 14 and len((out / "images.csv").read_text().splitlines()) == 15
+    again = dcgan("--mode", "train", "--resume", "--out", out)
+    assert again.returncode == 0 and "has its 26 steps already" in again.stdout, again.stderr
+
+
+def test_arrays_of_colour_images(tmp_path, colour):
+    array = own_images.load_folder(colour[1], 40).images
+    np.save(tmp_path / "a.npy", array)
+    done = dcgan("--mode", "train", "--path", tmp_path / "a.npy", "--batch_size", 4, "--steps", 1, "--width", 4,
+                 "--channels", 1, "--out", tmp_path / "out")
+    assert done.returncode == 0 and "12 images, 32 x 32 x 1" in done.stdout, done.stderr
+    assert dcgan("--mode", "train", "--resume", "--steps", 2, "--out", tmp_path / "out").returncode == 0
+    np.save(tmp_path / "a.npy", array[:11])
+    refused = dcgan("--mode", "train", "--resume", "--steps", 3, "--out", tmp_path / "out")
+    check_refusal(refused, "was trained on 12 images")
+
+
+def test_images_that_show_nothing_are_not_trained_on(tmp_path):
+    (tmp_path / "images").mkdir()
+    for number in range(4):
+        Image.new("RGBA", (20, 20), (255, 255, 255, 9 * number)).save(tmp_path / "images" / f"{number}.png")
+    refused = dcgan("--mode", "train", "--path", tmp_path / "images", "--batch_size", 2, "--out", tmp_path / "out")
+    check_refusal(refused, "each of these 4 images is of one even colour, and nothing can be learned from them; see")
+    assert not (tmp_path / "out").exists()
+
+
+def test_measure_counts_the_modes_of_stacked_digits(tmp_path):
+    data.write_stacked_digits(tmp_path / "stacked", 40)
+    done = dcgan("--mode", "train", "--path", tmp_path / "stacked", "--batch_size", 8, "--steps", 1, "--width", 4,
+                 "--out", tmp_path / "out")
+    assert done.returncode == 0 and "40 images, 32 x 32 x 3" in done.stdout, done.stderr
+    done = dcgan("--mode", "measure", "--out", tmp_path / "out", "--batch_size", 1500)
+    assert done.returncode == 0 and "counted   1,500 images, seed 0, and so many real ones" in done.stdout, done.stderr
+    rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines()[-3:]}
+    modes = {name: int(row[0].replace(",", "")) for name, row in rows.items()}
+    divergence = {name: float(row[1]) for name, row in rows.items()}
+    assert modes["real"] > 700 and divergence["real"] < 0.5
+    assert modes["generated"] < 100 and divergence["generated"] > 3, "one step teaches nothing"
+    assert modes["noise"] < 100
 
 
 @pytest.fixture(scope="module")
@@ -499,13 +630,23 @@ def test_resume_where_the_losses_are_damaged(trained, tmp_path, content):
     (("--mode", "generate", "--epochs", 3), "leave it out"),
     (("--mode", "measure", "--steps", 3), "leave it out"),
     (("--mode", "generate", "--batch_size", 10**10), "ask for at most"),
+    (("--mode", "train", "--model", "original", "--channels", 3), "--channels 3: the original networks make grey"),
+    (("--mode", "train", "--channels", 2), "invalid choice: 2"),
+    (("--mode", "train", "--fit", "stretch"), "invalid choice: 'stretch'"),
+    (("--mode", "train", "--augment", "--loop", "source"), "--augment does not go with the source's loop"),
+    (("--mode", "train", "--changed_images"), "--changed_images goes with --resume alone"),
+    (("--mode", "train", "--files"), "--files does not go with --mode train"),
+    (("--mode", "generate", "--flip"), "--flip does not go with --mode generate"),
+    (("--mode", "train", "--path", "missing.npy"), "there is no such file"),
+    (("--mode", "train", "--path", "broken.npy"), "cannot be read as an array"),
 ])
 def test_bad_input_is_one_line_and_leaves_nothing(arguments, message, tmp_path):
     for name in ("empty", "broken", "two"):
         (tmp_path / name).mkdir()
     (tmp_path / "broken" / "x.png").write_bytes(b"no")
+    (tmp_path / "broken.npy").write_bytes(b"no")
     for number in range(2):
-        Image.new("L", (9, 9)).save(tmp_path / "two" / f"{number}.png")
+        Image.radial_gradient("L").save(tmp_path / "two" / f"{number}.png")
     refused = dcgan(*arguments, cwd=tmp_path)
     check_refusal(refused, message)
     assert not (tmp_path / "out").exists()

@@ -141,7 +141,7 @@ LABELS = np.arange(4)
 @pytest.mark.parametrize("images, labels, message", [
     (ZEROS / 255, LABELS, "must be uint8"),
     (ZEROS[..., np.newaxis], LABELS, r"not uint8 \(4, 28, 28, 1\)"),
-    (np.zeros((4, 32, 32, 3), np.uint8), LABELS, "write other images as .png files and name their folder"),
+    (np.zeros((4, 32, 32, 3), np.uint8), LABELS, "an .npz file of MNIST is needed here"),
     (ZEROS, LABELS[:3], r"a label each, not uint8 \(4, 28, 28\) with labels \(3,\)"),
     (ZEROS, np.uint8(7), r"with labels \(\)"),
     (np.uint8(7), LABELS, r"not uint8 \(\)"),
@@ -200,3 +200,57 @@ def test_unshuffled_batches_leave_out_the_rest_like_the_source():
 def test_batch_larger_than_the_data():
     with pytest.raises(InputError, match="3 images are fewer than a batch of 4"):
         data.batches(numbered(3), 4)
+
+
+def test_flipped_batches_are_mirrored_by_chance_and_can_be_taken_up_at_any_step(digits):
+    plain = next(iter(data.batches(digits, 64, seed=3))).numpy()
+    flipped = next(iter(data.batches(digits, 64, seed=3, flip=True))).numpy()
+    changed = (flipped != plain).any(axis=(1, 2, 3))
+    assert 16 < changed.sum() < 48
+    assert (flipped[changed] == plain[changed][:, :, ::-1]).all()
+    third = list(data.batches(digits, 64, seed=3, flip=True).take(3))[2]
+    assert (third == next(iter(data.batches(digits, 64, seed=3, first_step=2, flip=True)))).numpy().all()
+    assert (digits == data.packaged_digits().images[:256]).all(), "the images themselves stay"
+
+
+def test_mnist_in_colour(digits_file, digits):
+    found = data.load_mnist(digits_file, channels=3)
+    assert found.images.shape == (256, 28, 28, 3) and (found.images == digits).all()
+
+
+# ---- stacked digits ----------------------------------------------------------------------------------------------
+
+
+def test_stacked_digits_are_three_digits_in_three_colours(packaged):
+    made = data.stacked_digits(packaged, 3000, seed=1)
+    assert made.images.shape == (3000, 32, 32, 3) and made.images.dtype == np.uint8 and made.origin == "stacked"
+    assert not made.images[:, [0, 1, 30, 31]].any() and not made.images[:, :, [0, 1, 30, 31]].any()
+    places = {image.tobytes(): label for image, label in zip(packaged.images, packaged.labels)}
+    for image, kind in list(zip(made.images, made.labels))[:50]:
+        colours = [places[np.ascontiguousarray(image[2:-2, 2:-2, [colour]]).tobytes()] for colour in range(3)]
+        assert colours == [kind // 100, kind // 10 % 10, kind % 10]
+    assert len(np.unique(made.labels)) > 900
+    assert (data.stacked_digits(packaged, 3000, seed=1).images == made.images).all()
+    assert (data.stacked_digits(packaged, 3000, seed=2).images != made.images).any()
+
+
+def test_stacked_digits_as_a_folder(packaged, tmp_path):
+    data.write_stacked_digits(tmp_path / "stacked", 12, seed=4)
+    made = data.stacked_digits(packaged, 12, seed=4)
+    names = sorted(path.name for path in (tmp_path / "stacked").glob("*.png"))
+    assert names == [f"{number:05}_{kind:03}.png" for number, kind in enumerate(made.labels)]
+    for name, image in zip(names, made.images):
+        assert (np.asarray(Image.open(tmp_path / "stacked" / name)) == image).all()
+    with pytest.raises(InputError, match="stacked: is there already; move it away, or name another folder"):
+        data.write_stacked_digits(tmp_path / "stacked", 12)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["stacked"]
+
+
+def test_a_folder_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    with pytest.raises(OSError, match=r"No space left on device: '.*stacked'"):
+        data.write_stacked_digits(tmp_path / "stacked", 3)
+    assert not list(tmp_path.iterdir())

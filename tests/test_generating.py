@@ -29,5 +29,5 @@ def test_generated_images_follow_the_seed(pair):
 
 
 def test_more_images_than_one_picture_holds(pair):
-    with pytest.raises(InputError, match="ask for at most 85598 with --batch_size"):
+    with pytest.raises(InputError, match="ask for at most 171196 with --batch_size"):
         generating.generate_images(pair[0], 10**9, seed=0)

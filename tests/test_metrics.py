@@ -277,3 +277,22 @@ runpy.run_module('dcgan_lib.metrics', run_name='__main__')
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and missing in done.stderr, done.stderr
     assert done.stderr.startswith("dcgan_lib.metrics: error: ")
+
+
+# ---- stacked digits ----------------------------------------------------------------------------------------------
+
+
+def test_the_judge_names_the_digit_in_each_colour(packaged):
+    made = data.stacked_digits(packaged, 600)
+    kinds = metrics.judge_stacked(metrics.load_judge(), data.to_float(made.images).numpy())
+    assert (kinds == made.labels).mean() > 0.95 and kinds.shape == (600,)
+
+
+def test_modes_and_their_divergence_from_equal_shares():
+    assert metrics.count_modes(np.arange(1000).repeat(26)) == (1000, 0.0)
+    modes, divergence = metrics.count_modes(np.full(26_000, 7))
+    assert modes == 1 and abs(divergence - np.log(1000)) < 1e-12
+    modes, divergence = metrics.count_modes(np.arange(0, 1000, 2))
+    assert modes == 500 and abs(divergence - np.log(2)) < 1e-12
+    modes, divergence = metrics.count_modes(np.array([0, 0, 0, 1]))
+    assert modes == 2 and abs(divergence - (0.75 * np.log(750) + 0.25 * np.log(250))) < 1e-12

@@ -1,9 +1,9 @@
 """The files of a run: written whole or not at all, and read back with care."""
 
 import errno
+import json
 import os
 import shutil
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -182,7 +182,6 @@ def test_the_optimizers_and_networks_of_a_run():
     assert gan.g_optimizer.beta_1 == gan.d_optimizer.beta_1 == 0.5 and gan.average == 0.999
     assert gan.generator.get_layer("up_1").compute_dtype == "bfloat16" and keras.config.dtype_policy().name == "float32"
     assert [network.get_layer("hidden").units for network in (gan.generator, gan.discriminator)] == [6, 6]
-    assert runs.Run(path=str(Path("a.NPZ"))).trains_on_folder() is False and runs.Run(path="a").trains_on_folder()
 
 
 def test_rates_fall_over_the_second_half():
@@ -262,3 +261,27 @@ def test_run_json_with_a_mark_of_its_encoding(tmp_path):
     path = tmp_path / "run.json"
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     assert runs.Run.read(tmp_path).width == 7
+
+
+@pytest.mark.parametrize("values, message", [
+    ({"fit": "stretch"}, "no run has fit 'stretch'"),
+    ({"flip": 1}, "no run has flip 1"),
+    ({"latent_size": 64}, "no run has latent_size 64"),
+    ({"versions": "2.20"}, "no run has versions '2.20'"),
+])
+def test_a_run_file_with_other_values_is_refused(tmp_path, values, message):
+    (tmp_path / "run.json").write_text(json.dumps({"model": "dcgan", "hidden": 0, **values}))
+    with pytest.raises(InputError, match=message):
+        runs.Run.read(tmp_path)
+
+
+def test_what_has_become_of_files_is_told_by_name(tmp_path):
+    before = [(f"{number}, 'こ'\n.png", number) for number in range(9)] + [("\udcff.png", 5)]
+    runs.write_files(tmp_path, before)
+    assert runs.changes(tmp_path, before[::-1]) == ""
+    now = [*before[1:8], before[9], ("new.png", 1), (before[8][0], 99)]
+    told = runs.changes(tmp_path, now)
+    assert told == f"1 added (new.png), 1 gone ({before[0][0]}), 1 changed ({before[8][0]})"
+    assert runs.changes(tmp_path, []).endswith(" and 7 more)") and runs.changes(tmp_path, []).startswith("10 gone (")
+    (tmp_path / "images.csv").write_text("damaged\nwithout numbers")
+    assert runs.changes(tmp_path, now) == ""

@@ -10,7 +10,7 @@ import pytest
 from dcgan_lib import metrics, models
 from dcgan_lib.backend import keras, tf
 from dcgan_lib.data import batches, to_float
-from dcgan_lib.training import GAN, GENERATE_STREAM, draw_noise, seen_through, train_like_source
+from dcgan_lib.training import GAN, GENERATE_STREAM, augmented, draw_noise, seen_through, train_like_source
 
 BATCH = 16
 
@@ -451,3 +451,56 @@ def test_a_short_training_brings_the_images_nearer_to_digits(packaged):
     judge = metrics.load_judge()
     real, made = (metrics.judge_images(judge, images) for images in (to_float(packaged.images[:2000]), generated))
     assert metrics.frechet_distance(real.features, made.features) < 190
+
+
+# ---- augmentation ------------------------------------------------------------------------------------------------
+
+
+def test_augmented_images_are_shifted_by_up_to_an_eighth_and_a_square_is_cut_out():
+    random = np.random.default_rng(0)
+    images = random.uniform(0.1, 1, (200, 32, 32, 3)).astype(np.float32)
+    shown = augmented(images, 3, 7).numpy()
+    shifts, sides = set(), set()
+    for image, seen in zip(images, shown):
+        kept = seen.any(axis=-1)
+        found = [(down, across) for down in range(-4, 5) for across in range(-4, 5)
+                 if (np.roll(image, (down, across), (0, 1))[kept] == seen[kept]).all()]
+        assert len(found) == 1
+        (down, across), = found
+        inside = np.zeros((32, 32), bool)
+        inside[max(0, down) : 32 + down, max(0, across) : 32 + across] = True
+        cut = inside & ~kept
+        rows, columns = np.flatnonzero(cut.any(axis=1)), np.flatnonzero(cut.any(axis=0))
+        assert cut.sum() == len(rows) * len(columns), "one rectangle"
+        shifts.add(found[0])
+        sides.add((len(rows), len(columns)))
+        assert not (kept & ~inside).any()
+    assert {down for down, _ in shifts} == {across for _, across in shifts} == set(range(-4, 5))
+    assert max(map(max, sides)) == 16, "half the side, where no border cuts it"
+
+
+def test_augmentation_follows_its_stream_and_lets_gradients_through():
+    images = tf.random.stateless_uniform((8, 28, 28, 1), (0, 1), 0.5, 1)
+    again = [augmented(images, 0, stream).numpy() for stream in (1, 1, 2)]
+    assert (again[0] == again[1]).all() and (again[0] != again[2]).any()
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        total = tf.reduce_sum(augmented(images, 0, 1))
+    gradient = tape.gradient(total, images).numpy()
+    assert set(np.unique(gradient)) == {0, 1} and gradient.sum() == np.count_nonzero(again[0])
+
+
+def test_d_alone_sees_augmented_images(digits):
+    """Both networks start alike; with augmentation D's loss is another, and so are the weights after a step."""
+    real = to_float(digits[:BATCH])
+    losses, weights = [], []
+    for augment in (False, True, True):
+        keras.utils.set_random_seed(5)
+        gan = GAN(models.dcgan_generator(width=8), models.dcgan_discriminator(width=8), seed=7, augment=augment)
+        gan.compile(adam(), adam())
+        expected = augmented(real, 7, 2 * 2**50) if augment else real
+        assert (gan.shown(real, 2).numpy() == expected.numpy()).all()
+        losses.append([float(loss) for loss in gan.train_on_batch(real)])
+        weights.append(gan.generator.get_layer("up_1").kernel.numpy())
+    assert losses[1] == losses[2] and losses[0] != losses[1] and np.isfinite(losses).all()
+    assert (weights[1] == weights[2]).all() and (weights[0] != weights[1]).any()
