@@ -466,7 +466,7 @@ def _write_each(folder: Path, run, args: argparse.Namespace, count: int, seed: i
     (args.out / GENERATED).mkdir(exist_ok=True)
     start = args.out / GENERATED / f"{'nice_' * bool(args.nice)}seed_{seed}_"
     for first in range(0, count, 1024):
-        images = _finite(folder, generator.predict(noise[first : first + 1024], batch_size=256, verbose=0))
+        images = _finite(folder, generating.in_parts(generator, noise[first : first + 1024]))
         for number, image in enumerate(data.to_uint8(images), first):
             with whole_file(start.with_name(f"{start.name}{number:05}.png")) as temporary:
                 temporary.write_bytes(pictures.png_bytes(pictures.combine_images(image[None])))

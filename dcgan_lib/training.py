@@ -127,7 +127,7 @@ class GAN(keras.Model):
         Returns:
             The two losses, each from before its network moved.
         """
-        real = _real_images(data, self.discriminator)
+        real = _real_images(data, self.generator)
         count = real.shape[0] or tf.shape(real)[0]  # a plain number where it is known before the step runs
         # Each replica of a tf.distribute strategy has noise of its own, far from the streams of all steps.
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
@@ -210,11 +210,11 @@ def _copied(network: keras.Model) -> keras.Model:
     return copy
 
 
-def _real_images(data: Any, discriminator: keras.Model) -> tf.Tensor:
-    """The images of a batch as the discriminator takes them: float32 in [-1, 1], without what may lie beside them."""
+def _real_images(data: Any, generator: keras.Model) -> tf.Tensor:
+    """The images of a batch as the generator makes them: float32 in [-1, 1], without what may lie beside them."""
     images = tf.convert_to_tensor(keras.utils.unpack_x_y_sample_weight(data)[0])
     images = to_float(images) if images.dtype.is_integer else tf.cast(images, tf.float32)
-    return tf.ensure_shape(images, discriminator.input_shape)  # a pipeline may not know the shape beforehand
+    return tf.ensure_shape(images, generator.output_shape)  # a pipeline may not know the shape beforehand
 
 
 def train_like_source(
@@ -255,7 +255,7 @@ def _compiled_like_source(gan: GAN) -> keras.Sequential:
 
 def _step_like_source(gan: GAN, d_on_g: keras.Sequential, real: tf.Tensor) -> dict[str, float]:
     g, d, step = gan.generator, gan.discriminator, gan.step
-    real = _real_images(real, d)
+    real = _real_images(real, g)
     count = len(real)
     generated = g.predict_on_batch(draw_noise(count, gan.seed, 2 * step))
     images = np.concatenate((real, generated))

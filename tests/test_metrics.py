@@ -9,6 +9,8 @@ import pytest
 
 from dcgan_lib import data, files, metrics, models
 from dcgan_lib.errors import InputError, run_program
+from dcgan_lib.generating import generate_images
+from dcgan_lib.runs import load_pair
 
 
 @pytest.fixture(scope="module")
@@ -286,6 +288,14 @@ def test_the_judge_names_the_digit_in_each_colour(packaged):
     made = data.stacked_digits(packaged, 600)
     kinds = metrics.judge_stacked(metrics.load_judge(), data.to_float(made.images).numpy())
     assert (kinds == made.labels).mean() > 0.95 and kinds.shape == (600,)
+
+
+def test_the_weights_in_colour_that_ship_make_nearly_all_kinds():
+    generator, _ = load_pair(files.ASSETS / "colour")
+    images = generate_images(generator, 3000, seed=0)
+    modes, divergence = metrics.count_modes(metrics.judge_stacked(metrics.load_judge(), images))
+    assert modes > 800 and divergence < 0.6, "of 3,000 real ones about 950"
+    assert sum(path.stat().st_size for path in (files.ASSETS / "colour").glob("*.h5")) < 8e6
 
 
 def test_modes_and_their_divergence_from_equal_shares():
