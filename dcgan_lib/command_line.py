@@ -63,7 +63,7 @@ def _parser() -> Parser:
     parser = Parser(prog="dcgan", description="Train a DCGAN, generate images with it, and measure how good they are.")
     parser.add_argument("--mode", required=True, choices=("train", "generate", "measure"))
     parser.add_argument("--batch_size", type=_count, metavar="N",
-                        help="train: images in a batch (64); "
+                        help="train: images in a batch (64, or all where there are fewer); "
                              f"generate: how many images ({DEFAULT_COUNT}); measure: the same ({DEFAULT_MEASURED}; "
                              f"stacked digits: {DEFAULT_COUNTED})")
     parser.add_argument("--nice", action="store_true", default=None,
@@ -160,6 +160,8 @@ def train(args: argparse.Namespace) -> None:
             check_unused(args.out)
             run = new_run(args)
         found = _images(run, args)
+        if not args.resume and not args.batch_size:
+            run.batch_size = min(run.batch_size, run.images)
         _set_length(run, args)
         gan, losses = _gan_and_losses(run, args)
         _train(run, args, found, gan, losses)

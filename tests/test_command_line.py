@@ -450,9 +450,10 @@ def test_a_folder_that_has_changed_is_gone_on_with_when_told_so(colour, tmp_path
 def test_arrays_of_colour_images(tmp_path, colour):
     array = own_images.load_folder(colour[1], 40).images
     np.save(tmp_path / "a.npy", array)
-    done = dcgan("--mode", "train", "--path", tmp_path / "a.npy", "--batch_size", 4, "--steps", 1, "--width", 4,
-                 "--channels", 1, "--out", tmp_path / "out")
+    done = dcgan("--mode", "train", "--path", tmp_path / "a.npy", "--steps", 1, "--width", 4, "--channels", 1,
+                 "--out", tmp_path / "out")
     assert done.returncode == 0 and "12 images, 32 x 32 x 1" in done.stdout, done.stderr
+    assert "batches of 12," in done.stdout, "all of so few"
     assert dcgan("--mode", "train", "--resume", "--steps", 2, "--out", tmp_path / "out").returncode == 0
     np.save(tmp_path / "a.npy", array[:11])
     refused = dcgan("--mode", "train", "--resume", "--steps", 3, "--out", tmp_path / "out")

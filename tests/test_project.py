@@ -41,7 +41,7 @@ def test_readme_commands_are_those_that_ci_runs():
     setup, train, test = (
         "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt",
         ".venv/bin/dcgan --mode train",
-        ".venv/bin/pytest --nbval",
+        ".venv/bin/pytest --nbval -n 2 --dist loadfile",
     )
     for command in (train, test):
         assert f"\n{setup} && {command}\n" in readme
