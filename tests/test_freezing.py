@@ -16,7 +16,7 @@ import pytest
 from dcgan_lib import models
 from notebook_tools import ROOT
 
-NOTEBOOK = ROOT / "notebooks" / "09_freezing.ipynb"
+NOTEBOOK = ROOT / "notebooks" / "07_freezing.ipynb"
 
 # What each version brings under the name `keras`, and what else the cells take for granted.
 KERAS_3 = """
