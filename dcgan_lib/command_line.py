@@ -13,7 +13,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from .errors import InputError, Parser, run_program
-from .files import ASSETS, expand, whole_file
+from .files import ASSETS, expand
 
 OUT = "out"
 DEFAULT_COUNT = 128  # images that `generate` makes, as in the source
@@ -175,7 +175,7 @@ def new_run(args: argparse.Namespace):
     """
     from .backend import computes_in_bfloat16
     from .models import DEPTHS
-    from .own_images import kind_of, own_side
+    from .own_images import own_side
     from .runs import IMAGE_SIZES, Run
 
     original = args.model == "original"
@@ -185,7 +185,7 @@ def new_run(args: argparse.Namespace):
     given = {field.name: getattr(args, field.name, None) for field in fields(Run)}
     given = {name: value for name, value in given.items() if value is not None}
     run = Run(**given)
-    if args.image_size is None and kind_of(run.path) != "mnist" and not original:
+    if args.image_size is None and not original:
         run.image_size = own_side(run.path)
     sizes = (28,) if original else IMAGE_SIZES
     if run.image_size not in sizes:
@@ -298,12 +298,11 @@ def _set_length(run, args: argparse.Namespace) -> None:
 def _write_data_sheet(run, folder: Path, images) -> None:
     """Write :data:`dcgan_lib.runs.DATA_SHEET`: some of the images as the networks will see them."""
     from .data import mirrored
-    from .pictures import combine_images, png_bytes
+    from .pictures import combine_images, save_png
     from .runs import DATA_SHEET
 
     some = images[:SHEET]
-    with whole_file(folder / DATA_SHEET) as temporary:
-        temporary.write_bytes(png_bytes(combine_images(mirrored(some, run.seed, 0) if run.flip else some)))
+    save_png(combine_images(mirrored(some, run.seed, 0) if run.flip else some), folder / DATA_SHEET)
     print(f"data      {folder / DATA_SHEET} shows {len(some)} of them as the networks see them")
 
 
@@ -450,8 +449,7 @@ def generate(args: argparse.Namespace) -> None:
         path = args.out / ("nice_generated_image.png" if args.nice else "generated_image.png")
         picture = pictures.combine_images(data.to_uint8(images))
         args.out.mkdir(exist_ok=True)
-        with whole_file(path) as temporary:
-            temporary.write_bytes(pictures.png_bytes(picture))
+        pictures.save_png(picture, path)
     print(f"written   {path}: {count:,} images{_best_of(count, args.nice)}, seed {seed}")
 
 
@@ -470,8 +468,7 @@ def _write_each(folder: Path, run, args: argparse.Namespace, count: int, seed: i
     for first in range(0, count, 1024):
         images = _finite(folder, generating.in_parts(generator, noise[first : first + 1024]))
         for number, image in enumerate(data.to_uint8(images), first):
-            with whole_file(start.with_name(f"{start.name}{number:05}.png")) as temporary:
-                temporary.write_bytes(pictures.png_bytes(pictures.combine_images(image[None])))
+            pictures.save_png(pictures.combine_images(image[None]), start.with_name(f"{start.name}{number:05}.png"))
     return start.with_name(f"{start.name}….png")
 
 

@@ -48,10 +48,8 @@ class ImageSet(NamedTuple):
 
     def fingerprint(self) -> int:
         """Tell these images from others: the CRC-32 of their shape and bytes, or of the files' checksums."""
-        if self.files:
-            return zlib.crc32(np.array([checksum for _, checksum in self.files], np.uint32), zlib.crc32(
-                str(self.images.shape).encode()))
-        return zlib.crc32(np.ascontiguousarray(self.images), zlib.crc32(str(self.images.shape).encode()))
+        content = np.array([checksum for _, checksum in self.files], np.uint32) if self.files else self.images
+        return zlib.crc32(np.ascontiguousarray(content), zlib.crc32(str(self.images.shape).encode()))
 
 
 def to_float(images: np.ndarray | tf.Tensor) -> tf.Tensor:

@@ -6,7 +6,7 @@ What belongs here: what any program needs that must not lose what it has. Nothin
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -28,17 +28,8 @@ def whole_file(path: Path, size: int = 0) -> Iterator[Path]:
     Raises:
         OSError: the file cannot be written; it names ``path``, and nothing is left of what was begun.
     """
-    temporary = path.with_name(f".tmp{os.getpid()}-{path.name}")
-    try:
-        _reserve(temporary, size)
+    with _renamed_at_the_end(path, lambda temporary: _reserve(temporary, size), Path.unlink) as temporary:
         yield temporary
-        _replace(temporary, path)
-    except BaseException as error:
-        with suppress(OSError):
-            temporary.unlink()
-        if isinstance(error, OSError) and error.errno:
-            raise OSError(error.errno, error.strerror, str(path)) from error  # which names the file that was meant
-        raise
 
 
 @contextmanager
@@ -48,15 +39,24 @@ def whole_folder(path: Path) -> Iterator[Path]:
     Raises:
         OSError: as :func:`whole_file`.
     """
+    with _renamed_at_the_end(path, Path.mkdir, shutil.rmtree) as temporary:
+        yield temporary
+
+
+@contextmanager
+def _renamed_at_the_end(
+    path: Path, begin: Callable[[Path], None], remove: Callable[[Path], None]
+) -> Iterator[Path]:
     temporary = path.with_name(f".tmp{os.getpid()}-{path.name}")
     try:
-        temporary.mkdir()
+        begin(temporary)
         yield temporary
         _replace(temporary, path)
     except BaseException as error:
-        shutil.rmtree(temporary, ignore_errors=True)
+        with suppress(OSError):
+            remove(temporary)
         if isinstance(error, OSError) and error.errno:
-            raise OSError(error.errno, error.strerror, str(path)) from error
+            raise OSError(error.errno, error.strerror, str(path)) from error  # which names the file that was meant
         raise
 
 

@@ -56,11 +56,20 @@ def kind_of(path: str | Path | None) -> str:
     return "mnist" if shapes.get("x_train", ())[1:] == (28, 28) and "y_train" in shapes else "array"
 
 
-def own_side(path: str | Path) -> int:
-    """The side in pixels that images at ``path`` get where nothing is said: 28 if they have it, and else 32."""
-    if kind_of(path) == "array":
-        return 28 if _image_array(local_path(path)).shape[1:3] == (28, 28) else 32
-    return 32
+def own_side(path: str | Path | None) -> int:
+    """The side in pixels that images at ``path`` get where nothing is said: 28 if they have it, and else 32.
+
+    Of a file only the head is read.
+
+    Raises:
+        InputError: as :func:`kind_of` and :func:`load_array`.
+    """
+    kind = kind_of(path)
+    if kind == "array":
+        path = local_path(path)
+        shape = _image_array(path).shape if path.suffix.lower() == ".npy" else _image_shape(path)[1]
+        return 28 if shape[1:3] == (28, 28) else 32
+    return 28 if kind == "mnist" else 32
 
 
 # ---- an array ----------------------------------------------------------------------------------------------------
@@ -103,11 +112,7 @@ def _image_array(path: Path) -> np.ndarray:
     try:
         name = ""
         if path.suffix.lower() == ".npz":
-            names = [name for name, shape in _shapes(path).items() if len(shape) in (3, 4)]
-            if "x_train" not in names and len(names) != 1:
-                raise InputError(f"{path}: has {len(names)} arrays that could be images ({', '.join(names) or 'none'})"
-                                 "; call one of them x_train, or save it alone")
-            name = "x_train" if "x_train" in names else names[0]
+            name, _ = _image_shape(path)
             with np.load(path, allow_pickle=False) as arrays:
                 array = arrays[name]
         else:
@@ -124,6 +129,16 @@ def _image_array(path: Path) -> np.ndarray:
         raise InputError(f"{path}: {name or 'the array'} is {array.dtype} {array.shape}, and images are uint8 "
                          "(n, height, width) or (n, height, width, 1, 3 or 4); save it so by numpy.save")
     return array
+
+
+def _image_shape(path: Path) -> tuple[str, tuple[int, ...]]:
+    """The name and the shape of the images in an ``.npz`` file."""
+    shapes = {name: shape for name, shape in _shapes(path).items() if len(shape) in (3, 4)}
+    if "x_train" not in shapes and len(shapes) != 1:
+        raise InputError(f"{path}: has {len(shapes)} arrays that could be images ({', '.join(shapes) or 'none'}); call "
+                         "one of them x_train, or save it alone")
+    name = "x_train" if "x_train" in shapes else next(iter(shapes))
+    return name, shapes[name]
 
 
 def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
@@ -174,24 +189,22 @@ def load_folder(
     if not len(images):
         first = f" (the first: {left_out[0]})" if left_out else ""
         reason = f"none of its {len(left_out):,} images can be read" if left_out else (
-            f"no image ({', '.join(ENDINGS)}) in it{_counted(others, ', but {}')}")
+            f"no image ({', '.join(ENDINGS)}) in it{f', but {_counted(others)}' if others else ''}")
         raise InputError(f"{folder}: {reason}; name a folder of images{first}")
     names = [os.path.relpath(path, folder) for path in reader.paths]
     notes = _notes(np.array(reader.even), names, found_grey)
-    notes += (f"not looked at: {_counted(others, '{}')}",) * bool(others)
+    notes += (f"not looked at: {_counted(others)}",) if others else ()
     origin = "stacked" if (folder / STACKED_FILE).is_file() else "folder"
     files = tuple(zip(names, reader.checksums, strict=True))
     return ImageSet(images, None, f"images in {folder}{note}", tuple(left_out), origin, notes, sum(reader.even), files)
 
 
-def _counted(others: Counter[str], text: str) -> str:
-    """``text`` with how many files there are of other endings, or nothing if there are none."""
-    if not others:
-        return ""
+def _counted(others: Counter[str]) -> str:
+    """How many files there are of other endings, in words."""
     shown = [f"{ending or 'without'} {count:,}" for ending, count in others.most_common(5)]
     more = f", and {len(others) - 5} more" if len(others) > 5 else ""
     count = others.total()
-    return text.format(f"{count:,} {'file' if count == 1 else 'files'} with other endings ({', '.join(shown)}{more})")
+    return f"{count:,} {'file' if count == 1 else 'files'} with other endings ({', '.join(shown)}{more})"
 
 
 def _notes(even: np.ndarray, names: list[str], found_grey: bool) -> tuple[str, ...]:

@@ -41,6 +41,12 @@ def png_bytes(picture: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
+def save_png(picture: np.ndarray, path: Path) -> None:
+    """Write a picture as :func:`png_bytes` takes it."""
+    with whole_file(path) as temporary:
+        temporary.write_bytes(png_bytes(picture))
+
+
 def read_frames(folder: Path) -> dict[int, bytes]:
     """The pictures ``step_….png`` in ``folder`` by their step, as PNG files' bytes; a broken one is passed over."""
     frames = {}

@@ -20,9 +20,13 @@ GENERATE_STREAM = -2
 
 def draw_noise(count: int | tf.Tensor, seed: int, stream: int | tf.Tensor) -> tf.Tensor:
     """z, uniform in [-1, 1]: float32 (count, 100). The same seed and stream give the same numbers on every machine."""
+    return _uniform((count, NOISE_SIZE), seed, stream, -1.0, 1.0)
+
+
+def _uniform(shape: Sequence[Any], seed: int, stream: int | tf.Tensor, low: float, high: float) -> tf.Tensor:
     key = tf.stack([tf.cast(seed, tf.int64), tf.cast(stream, tf.int64)])
     # Named, because TensorFlow would choose another algorithm on another device.
-    return tf.random.stateless_uniform((count, NOISE_SIZE), seed=key, minval=-1.0, maxval=1.0, alg="philox")
+    return tf.random.stateless_uniform(shape, seed=key, minval=low, maxval=high, alg="philox")
 
 
 def seen_through(network: keras.Model, inputs: tf.Tensor) -> tf.Tensor:
@@ -48,8 +52,7 @@ def augmented(images: tf.Tensor, seed: int, stream: int | tf.Tensor) -> tf.Tenso
         stream: as of :func:`draw_noise`; the same gives the same shifts and cuts.
     """
     count, side = tf.shape(images)[0], images.shape[1]
-    key = tf.stack([tf.cast(seed, tf.int64), tf.cast(stream, tf.int64)])
-    chance = tf.random.stateless_uniform((4, count), seed=key, alg="philox")
+    chance = _uniform((4, count), seed, stream, 0.0, 1.0)
     places = tf.range(side)
     most = round(side / 8)
     shifts = tf.cast(tf.floor(chance[:2] * (2 * most + 1)), tf.int32) - most

@@ -18,6 +18,8 @@ ADDRESSES = {  # where else the address stands
     ROOT / "CITATION.cff": r"(?<=^repository-code: )\S+",
 }
 
+CELL_LINK = re.compile(r"\[([a-z0-9-]+)\]\((\d\d_\w+\.ipynb)\)")  # a cell's id, and the notebook that it stands in
+
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -39,6 +41,15 @@ if "google.colab" in sys.modules:
 from dcgan_lib.backend import keras, tf
 
 print("Keras", keras.__version__.split(".")[0], "on", keras.backend.backend())'''
+
+
+def load(path: Path) -> list[dict]:
+    """The cells of the notebook file at ``path``."""
+    return json.loads(path.read_text("utf-8"))["cells"]
+
+
+def source(cell: dict) -> str:
+    return "".join(cell["source"])
 
 
 def navigation(path: Path) -> str:

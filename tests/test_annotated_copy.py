@@ -5,17 +5,15 @@ program without indentation and comments, and remarks as the tables quote them, 
 """
 
 import hashlib
-import json
 import re
 
 import pytest
 
-from notebook_tools import NOTEBOOKS
+from notebook_tools import CELL_LINK, NOTEBOOKS, load, source
 
 [TABLES] = [path for path in NOTEBOOKS if path.name[3:] == "the_annotated_copy_line_by_line.ipynb"]
 REMARK = re.compile(r"「(.*?)」")
 CODE = re.compile(r"`([^`]+)`")
-CELL = re.compile(r"\[([a-z0-9-]+)\]\((\d\d_\w+\.ipynb)\)")
 ADDRESS = re.compile(r"\]\((http[^)\s]+)\)")
 
 PROGRAM = {
@@ -141,11 +139,7 @@ LINKS = (
 )
 
 
-def cells(path):
-    return {cell["id"]: "".join(cell["source"]) for cell in json.loads(path.read_text("utf-8"))["cells"]}
-
-
-CELLS = {path.name: cells(path) for path in NOTEBOOKS}
+CELLS = {path.name: {cell["id"]: source(cell) for cell in load(path)} for path in NOTEBOOKS}
 ROWS = {
     name.removeprefix("copy-table-"): text.splitlines()[2:]
     for name, text in CELLS[TABLES.name].items()
@@ -196,7 +190,7 @@ def test_a_row_taken_out_is_missed():
 def test_every_row_names_cells_that_there_are():
     for rows in ROWS.values():
         for row in rows:
-            named = CELL.findall(row)
+            named = CELL_LINK.findall(row)
             assert named or row.endswith(" | - |"), row
             for cell, notebook in named:
                 assert cell in CELLS.get(notebook, ()), f"{notebook}: {cell}"

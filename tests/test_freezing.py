@@ -14,7 +14,7 @@ from importlib.metadata import version
 import pytest
 
 from dcgan_lib import models
-from notebook_tools import ROOT
+from notebook_tools import ROOT, load, source
 
 NOTEBOOK = ROOT / "notebooks" / "07_freezing.ipynb"
 
@@ -54,8 +54,7 @@ EXPECTED = {
 
 def experiments() -> str:
     """The program: a stand-in for what the other cells define, the cells, and the results as JSON on the last line."""
-    cells = json.loads(NOTEBOOK.read_text("utf-8"))["cells"]
-    found = ["".join(cell["source"]) for cell in cells if "experiment" in cell["metadata"].get("tags", [])]
+    found = [source(cell) for cell in load(NOTEBOOK) if "experiment" in cell["metadata"].get("tags", [])]
     return "\n\n".join([
         "import tensorflow as tf",
         "tf.get_logger().setLevel('ERROR')",
@@ -133,7 +132,7 @@ def test_tf_keras_reads_trainable_at_compile(tmp_path):
 
 def test_the_notebook_shows_every_experiment():
     """The rows tested here are those of the notebook's table."""
-    cells = {cell["id"]: cell for cell in json.loads(NOTEBOOK.read_text("utf-8"))["cells"]}
+    cells = {cell["id"]: cell for cell in load(NOTEBOOK)}
     table = "".join("".join(output["text"]) for output in cells["freeze-all-code"]["outputs"])
     for label in EXPECTED:
         assert f"\n{label} " in table, label

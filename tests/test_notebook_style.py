@@ -8,13 +8,24 @@ from typing import NamedTuple
 
 import pytest
 
-from notebook_tools import ADDRESSES, NOTEBOOKS, REPOSITORY, ROOT, SETUP, committed_form, navigation, with_address
+from notebook_tools import (
+    ADDRESSES,
+    CELL_LINK,
+    NOTEBOOKS,
+    REPOSITORY,
+    ROOT,
+    SETUP,
+    committed_form,
+    load,
+    navigation,
+    source,
+    with_address,
+)
 
 TERMS = ROOT / "notebooks" / "22_terms.ipynb"  # its tables say what each thing is called, and what it is not called
 IGNORED_BECAUSE = {"training", "timing", "download", "interactive"}  # an interactive one has a PNG inside its HTML
 
 CODE_SPAN = re.compile(r"`[^`]+`")
-CODE_SPAN_INSIDE = re.compile(r"`([^`]+)`")
 ROW = re.compile(r"\| (.+) \|")
 FENCE = re.compile(r"```.*?```", re.S)
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
@@ -22,14 +33,6 @@ PICTURE = re.compile(r"!\[[^\]]*\]\(([^)\s]+)\)|<img[^>]*src=\"([^\"]+)\"")
 FORMULA = re.compile(r"\$\$.+?\$\$|\$[^$\n]+\$", re.S)
 ONE_MACHINE = re.compile(r"(?<![\w.:/])/(home|root|Users|tmp|work|content|var|mnt)/|[A-Z]:\\\\")
 KANA_OR_KANJI = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
-
-
-def load(path):
-    return json.loads(path.read_text("utf-8"))["cells"]
-
-
-def source(cell):
-    return "".join(cell["source"])
 
 
 def tags(cell):
@@ -56,7 +59,7 @@ class Term(NamedTuple):
 
     def forbidden(self):
         """Regular expressions for words that must not appear in the text. A code span may name them."""
-        return CODE_SPAN_INSIDE.findall(self.never)
+        return [span[1:-1] for span in CODE_SPAN.findall(self.never)]
 
 
 @cache
@@ -76,7 +79,7 @@ def wrong_word(text):
 
 def wrong_place(term):
     """What is wrong with the link of a term: the cell and its twin explain it, so both must contain its name."""
-    link = re.fullmatch(r"\[([a-z0-9-]+)\]\((\d\d_\w+\.ipynb)\)", term.where)
+    link = CELL_LINK.fullmatch(term.where)
     if not link or not (TERMS.parent / link[2]).is_file():
         return f"{term.japanese}: no link to a chapter: {term.where}"
     texts = {cell["id"]: prose(source(cell)).replace("*", "") for cell in load(TERMS.parent / link[2])}
