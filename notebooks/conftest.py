@@ -3,3 +3,4 @@
 import os
 
 os.environ.setdefault("NOTEBOOK_STEPS", "20")
+os.environ["NOTEBOOK_LANGUAGE"] = "both"  # whatever a reader has chosen here

@@ -1,8 +1,8 @@
 """Bring the notebooks into their committed form: ``python tests/notebook_tools.py``, after editing or executing one.
 
 It writes the repository's address (``[project.urls]`` in ``pyproject.toml``) into badges, set-up cells, the README and
-``CITATION.cff``, writes the links from notebook to notebook, and takes out the metadata and timings that editors add.
-It changes no other text and no output.
+``CITATION.cff``, writes the links from notebook to notebook, puts an element with its language around each text, and
+takes out the metadata and timings that editors add. It changes no other text and no output.
 """
 
 import json
@@ -19,6 +19,8 @@ ADDRESSES = {  # where else the address stands
 }
 
 CELL_LINK = re.compile(r"\[([a-z0-9-]+)\]\((\d\d_\w+\.ipynb)\)")  # a cell's id, and the notebook that it stands in
+
+LANGUAGE_ELEMENT = re.compile(r"^<div lang=\"\w+\">$|^</div>$", re.M)
 
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -39,8 +41,10 @@ if "google.colab" in sys.modules:
     os.chdir("dcgan/notebooks")
 
 from dcgan_lib.backend import keras, tf
+from dcgan_lib.reading import language_switch
 
-print("Keras", keras.__version__.split(".")[0], "on", keras.backend.backend())'''
+print("Keras", keras.__version__.split(".")[0], "on", keras.backend.backend())
+language_switch()  # language_switch("ja"), ("en"), ("both"): 次の章でも / in the next chapters, too'''
 
 
 def load(path: Path) -> list[dict]:
@@ -49,7 +53,8 @@ def load(path: Path) -> list[dict]:
 
 
 def source(cell: dict) -> str:
-    return "".join(cell["source"])
+    """What the cell says, without the element that tells its language."""
+    return without_language("".join(cell["source"]))
 
 
 def navigation(path: Path) -> str:
@@ -65,6 +70,16 @@ def navigation(path: Path) -> str:
     return " | ".join([*links, badge])
 
 
+def in_its_language(text: str, language: str) -> str:
+    """A Markdown text inside the element that says which language it is in, for the switch and for screen readers."""
+    return f'<div lang="{language}">\n\n{without_language(text)}\n\n</div>'
+
+
+def without_language(text: str) -> str:
+    """The text as it was written, without the element of :func:`in_its_language`."""
+    return LANGUAGE_ELEMENT.sub("", text).strip("\n")
+
+
 def committed_form(path: Path) -> str:
     """The text that the notebook file at ``path`` should have."""
     notebook = json.loads(path.read_text("utf-8"))
@@ -75,6 +90,9 @@ def committed_form(path: Path) -> str:
             cell["source"] = navigation(path)
         elif "setup" in tags:
             cell["source"] = SETUP
+        for language in ("ja", "en"):
+            if f"lang-{language}" in tags:
+                cell["source"] = in_its_language(cell["source"], language)
         cell["source"] = cell["source"].splitlines(keepends=True)
         cell["metadata"] = {key: value for key, value in cell["metadata"].items() if key in ("tags", "jupyter")}
         if tags:
