@@ -104,6 +104,9 @@ def committed_form(path: Path) -> str:
                 output["metadata"] = {}
             if "text" in output:
                 output["text"] = "".join(output["text"]).splitlines(keepends=True)
+            for kind, text in output.get("data", {}).items():
+                if kind.startswith("text/"):
+                    output["data"][kind] = "".join(text).splitlines(keepends=True)
     keys = ("cell_type", "execution_count", "id", "metadata", "outputs", "source")
     notebook = {
         "cells": [{key: cell[key] for key in keys if key in cell} for cell in notebook["cells"]],
