@@ -2,6 +2,6 @@
 
 Read the modules in this order; each imports only from those before it:
 ``errors``, ``backend``, ``files``, ``reading``, ``data``, ``own_images``, ``models``, ``training``, ``generating``,
-``pictures``, ``runs``, ``metrics``, ``callbacks``, ``command_line``, ``benchmark``.
+``pictures``, ``runs``, ``metrics``, ``callbacks``, ``help_texts``, ``command_line``, ``benchmark``.
 ``animations`` stands beside them and needs ``errors`` and ``files`` alone.
 """

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from .errors import InputError, Parser, run_program
 from .files import ASSETS, expand
+from .help_texts import EXAMPLES, HELP, OPTIONS, TITLE, Formatter
 
 OUT = "out"
 DEFAULT_COUNT = 128  # images that `generate` makes, as in the source
@@ -60,59 +61,43 @@ def _share(text: str) -> float:
 
 
 def _parser() -> Parser:
-    parser = Parser(prog="dcgan", description="Train a DCGAN, generate images with it, and measure how good they are.")
-    parser.add_argument("--mode", required=True, choices=("train", "generate", "measure"))
-    parser.add_argument("--batch_size", type=_count, metavar="N",
-                        help="train: images in a batch (64, or all where there are fewer); "
-                             f"generate: how many images ({DEFAULT_COUNT}); measure: the same ({DEFAULT_MEASURED}; "
-                             f"stacked digits: {DEFAULT_COUNTED})")
-    parser.add_argument("--nice", action="store_true", default=None,
-                        help="generate, measure: 20 times as many, of which the discriminator's best 5 %% are kept")
-    parser.add_argument("--files", action="store_true", default=None,
-                        help="generate: each image into a file of its own, in generated/")
-    parser.add_argument("--path", help="train: a folder of images, a .npy or .npz file of them, uint8 (n, height, "
-                                       "width[, 1, 3 or 4]), or an .npz file of MNIST (MNIST); measure: the last")
-    parser.add_argument("--model", choices=("original", "dcgan"), help="the source's networks or the paper's (dcgan)")
-    parser.add_argument("--loop", choices=("source", "fit"), help="train: the source's loop or Keras's fit (fit)")
-    length = parser.add_mutually_exclusive_group()
-    length.add_argument("--epochs", type=_count, metavar="N", help="train: times through all images")
-    length.add_argument("--steps", type=_count, metavar="N", help="train: batches (1200)")
-    parser.add_argument("--image_size", type=int, metavar="N",
-                        help="28, 32, 64 or 128 (MNIST and arrays of 28 x 28: 28, others: 32; original: 28)")
-    parser.add_argument("--channels", type=int, choices=(1, 3),
-                        help="1: grey, 3: colour (as the images are; original: 1)")
-    parser.add_argument("--fit", choices=("crop", "pad"),
-                        help="train: what makes images square, their middle or a border (crop)")
-    parser.add_argument("--flip", action="store_true", default=None,
-                        help="train: show about half of the images mirrored, others each time")
-    parser.add_argument("--augment", action="store_true", default=None,
-                        help="train: show the discriminator all images, generated ones too, shifted and with a piece "
-                             "cut out: for few images")
-    parser.add_argument("--width", type=_whole_number(1, 4096), metavar="N",
-                        help="dcgan: channels of the hidden layer next to the image (32; the paper: 128)")
-    parser.add_argument("--hidden", type=_whole_number(0, 4096), metavar="N",
-                        help="dcgan: units of a dense layer in both networks; 0: none, as in the paper (28 pixels: 384,"
-                             " else 0)")
-    parser.add_argument("--depth", type=_whole_number(1, 7), metavar="N",
-                        help="dcgan: convolutions that halve or double the side (28, 32, 64, 128 pixels: 2, 3, 4, 5)")
-    parser.add_argument("--learning_rate", type=_rate, metavar="X",
-                        help="train: of both optimizers (dcgan: Adam 0.001; original: SGD 0.0005)")
-    parser.add_argument("--g_learning_rate", type=_rate, metavar="X",
-                        help="train: of the generator's optimizer (as --learning_rate; with a hidden layer 0.002)")
-    parser.add_argument("--falling", action="store_true", default=None,
-                        help="train: let both rates fall to 0 over the second half of all steps")
-    parser.add_argument("--average", type=_share, metavar="X",
-                        help="train: how much the mean of the generator's weights, which is what is kept, remembers at "
-                             "each step; 0: only the last weights (dcgan: 0.999; original: 0)")
-    parser.add_argument("--precision", choices=("float32", "bfloat16", "auto"),
-                        help="train: what networks compute with; auto: bfloat16 where the device has it (dcgan: auto; "
-                             "original: float32)")
-    parser.add_argument("--seed", type=_whole_number(0, 2**32 - 1), metavar="N",
-                        help="train, measure: 0; generate: a new one each time")
-    parser.add_argument("--out", metavar="DIR", help=f"where all files go ({OUT}/)")
-    parser.add_argument("--resume", action="store_true", default=None, help="train: go on with the run in --out")
-    parser.add_argument("--changed_images", action="store_true", default=None,
-                        help="train, with --resume: go on although images were added, changed or taken away")
+    words = {"description": str(TITLE), "epilog": str(EXAMPLES)}
+    parser = Parser(prog="dcgan", formatter_class=Formatter, add_help=False, **words)
+    options = parser.add_argument_group(str(OPTIONS))
+    length = options.add_mutually_exclusive_group()
+    values = {"count": DEFAULT_COUNT, "measured": DEFAULT_MEASURED, "counted": DEFAULT_COUNTED, "out": OUT}
+
+    def add(name: str, *short: str, group=options, **settings) -> None:
+        group.add_argument(*short, f"--{name}", help=str(HELP[name]).format(**values), **settings)
+
+    switch = {"action": "store_true", "default": None}
+    add("help", "-h", action="help")
+    add("mode", required=True, choices=("train", "generate", "measure"))
+    add("batch_size", type=_count, metavar="N")
+    add("nice", **switch)
+    add("files", **switch)
+    add("path")
+    add("model", choices=("original", "dcgan"))
+    add("loop", choices=("source", "fit"))
+    add("epochs", type=_count, metavar="N", group=length)
+    add("steps", type=_count, metavar="N", group=length)
+    add("image_size", type=int, metavar="N")
+    add("channels", type=int, choices=(1, 3))
+    add("fit", choices=("crop", "pad"))
+    add("flip", **switch)
+    add("augment", **switch)
+    add("width", type=_whole_number(1, 4096), metavar="N")
+    add("hidden", type=_whole_number(0, 4096), metavar="N")
+    add("depth", type=_whole_number(1, 7), metavar="N")
+    add("learning_rate", type=_rate, metavar="X")
+    add("g_learning_rate", type=_rate, metavar="X")
+    add("falling", **switch)
+    add("average", type=_share, metavar="X")
+    add("precision", choices=("float32", "bfloat16", "auto"))
+    add("seed", type=_whole_number(0, 2**32 - 1), metavar="N")
+    add("out", metavar="DIR")
+    add("resume", **switch)
+    add("changed_images", **switch)
     return parser
 
 

@@ -31,18 +31,26 @@ SETUP = f'''\
 import os
 import subprocess
 import sys
+from pathlib import Path
 
+repository = "{REPOSITORY}"
 if "google.colab" in sys.modules:
-    os.chdir("/content")
-    if not os.path.exists("dcgan"):
-        repository = "{REPOSITORY}"
-        subprocess.run(["git", "clone", "-q", "--depth", "1", repository, "dcgan"], check=True)
-    sys.path.insert(0, "/content/dcgan")
-    os.chdir("dcgan/notebooks")
-
+    def projects():  # in /content, or on a mounted Drive
+        places = ("", "*/", "drive/MyDrive/", "drive/MyDrive/*/")
+        return [found.parent for place in places for found in Path("/content").glob(f"{{place}}dcgan_lib")]
+    for archive in [] if projects() else Path("/content").glob("*.zip"):
+        subprocess.run([sys.executable, "-m", "zipfile", "-e", archive, "/content"], stderr=subprocess.DEVNULL)
+    clone = ["git", "clone", "-q", "--depth", "1", repository, "/content/dcgan"]
+    if not projects():
+        subprocess.run(clone, stderr=subprocess.DEVNULL, env={{**os.environ, "GIT_TERMINAL_PROMPT": "0"}})
+    if not projects():
+        sys.exit(f"{{repository}} がありません。プロジェクトの zip をアップロードするか、Drive をマウントします。 / "
+                 "It is not there: upload the project as a zip, or mount the Drive that holds it.")
+    sys.path.insert(0, str(projects()[0]))
 from dcgan_lib.backend import keras, tf
-from dcgan_lib.reading import language_switch
+from dcgan_lib.reading import language_switch, work_in_notebooks
 
+work_in_notebooks()
 print("Keras", keras.__version__.split(".")[0], "on", keras.backend.backend())
 language_switch()  # language_switch("ja"), ("en"), ("both"): 次の章でも / in the next chapters, too'''
 
@@ -55,6 +63,24 @@ def load(path: Path) -> list[dict]:
 def source(cell: dict) -> str:
     """What the cell says, without the element that tells its language."""
     return without_language("".join(cell["source"]))
+
+
+def reading_minutes(cells: list[dict]) -> dict[str, int]:
+    """Minutes to read a chapter, by language: in one, 400 Japanese characters, 180 English words or 12 lines of code.
+
+    Code that is collapsed is not read.
+    """
+    amount = {"ja": 0.0, "en": 0.0, "code": 0.0}
+    for cell in cells:
+        tags, text = cell["metadata"].get("tags", []), source(cell)
+        text = re.sub(r"\]\([^)]*\)", "]", re.sub(r"```.*?```", "", text, flags=re.S))
+        if "lang-ja" in tags:
+            amount["ja"] += len(re.sub(r"\s", "", text)) / 400
+        elif "lang-en" in tags:
+            amount["en"] += len(text.split()) / 180
+        elif cell["cell_type"] == "code" and "setup" not in tags and "jupyter" not in cell["metadata"]:
+            amount["code"] += sum(map(bool, map(str.strip, text.splitlines()))) / 12
+    return {language: round(amount[language] + amount["code"]) for language in ("ja", "en")}
 
 
 def navigation(path: Path) -> str:

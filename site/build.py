@@ -1,0 +1,216 @@
+"""Build the web pages from the executed notebooks: ``python site/build.py [FOLDER]`` (else into ``out/site``).
+
+nbconvert turns Markdown and code into HTML, latex2mathml the formulas; the templates beside this file do the rest.
+Nothing in the pages asks another server for anything. To read them: ``python -m http.server -d out/site``.
+"""
+
+import base64
+import html
+import importlib.util
+import io
+import json
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import jinja2
+from fontTools import subset
+from latex2mathml.converter import convert
+from nbconvert.filters.ansi import ansi2html
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from PIL import Image
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
+
+SITE = Path(__file__).resolve().parent
+ROOT = SITE.parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+from dcgan_lib.reading import in_languages  # noqa: E402
+from notebook_tools import NOTEBOOKS, load, reading_minutes, source  # noqa: E402
+
+PAGE_OF = re.compile(r'<a href="(\d\d_\w+)\.ipynb(#[\w-]+)?">(.*?)</a>')
+BETWEEN_SENTENCES = re.compile(r"(?<=[。、？」）])\n(?=[^\s|<$#>*0-9-])")  # would be seen as a space
+CELL_ID = re.compile(r"[a-z]+(-[a-z0-9]+)+")
+LOCAL_PICTURE = re.compile(r'(?<=src=")\.\./((?:assets|gif)/[\w./-]+)')
+TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(SITE / "templates"), trim_blocks=True, lstrip_blocks=True,
+    undefined=jinja2.StrictUndefined,
+)
+LEXER = PythonLexer()
+FORMATTER = HtmlFormatter(nowrap=True)
+
+
+class Renderer(IPythonRenderer):
+    """nbconvert's Markdown, with the formulas as MathML."""
+
+    def inline_math(self, body: str) -> str:
+        return convert(body)
+
+    def block_math(self, body: str) -> str:
+        return f'<div class="formula">{convert(body, display="block")}</div>'
+
+
+class Pages:
+    """What the pages share: where they go, and the pictures that they show."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.characters = set()  # of the formulas, for the font
+        self.found = []  # what the search looks through: page, cell, its language, the heading above it, its words
+
+    def markdown(self, text: str) -> str:
+        text = BETWEEN_SENTENCES.sub("", text)
+        page = MarkdownWithMath(renderer=Renderer(escape=False, exclude_anchor_links=True)).render(text)
+        for formula in re.findall(r"<math.*?</math>", page, re.S):
+            self.characters |= set(html.unescape(re.sub("<[^>]*>", "", formula)))
+        page = PAGE_OF.sub(self._link, page).replace('href="../README.md', 'href="index.html')
+        for picture in LOCAL_PICTURE.findall(page):
+            self.copy(ROOT / picture, self.folder / picture)
+        page = LOCAL_PICTURE.sub(r"\1", page)
+        page = re.sub(r"<table>.*?</table>", r'<div class="wide">\g<0></div>', page, flags=re.S)
+        return re.sub(r"<(h\d)([^>]*)>(.*?)</\1>", self._heading, page, flags=re.S)
+
+    @staticmethod
+    def _link(match: re.Match) -> str:
+        name, place, text = match.groups()
+        place = place or (f"#{text}" if CELL_ID.fullmatch(text) else "")
+        return f'<a href="{name}.html{place}">{text}</a>'
+
+    @staticmethod
+    def _heading(match: re.Match) -> str:
+        tag, _, text = match.groups()
+        return f"<{tag}>{in_both_languages(text)}</{tag}>"
+
+    @staticmethod
+    def copy(origin: Path, target: Path) -> None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(origin, target)
+
+    def picture(self, name: str, content: bytes, alternative: str) -> str:
+        """Write a picture of an output to a file; the element that shows it."""
+        image = Image.open(io.BytesIO(content))
+        file = f"pictures/{name}.{image.format.lower()}"
+        (self.folder / "pictures").mkdir(exist_ok=True)
+        (self.folder / file).write_bytes(content)
+        return (f'<img src="{file}" alt="{html.escape(alternative)}" width="{image.width}" height="{image.height}" '
+                'loading="lazy">')
+
+    def outputs(self, cell: dict, alternative: str) -> Iterator[str]:
+        """The outputs of a code cell, each as HTML."""
+        for number, output in enumerate(cell["outputs"]):
+            data = output.get("data", {})
+            if "text" in output:
+                yield f'<pre class="output">{ansi2html("".join(output["text"]))}</pre>'
+            elif "text/html" in data:
+                yield f'<div class="output wide">{"".join(data["text/html"])}</div>'
+            elif "image/png" in data:
+                content = base64.b64decode("".join(data["image/png"]))
+                picture = self.picture(f"{cell['id']}-{number}", content, alternative)
+                yield f'<div class="output">{picture}</div>'
+            elif "text/markdown" in data:
+                yield f'<div class="output">{self.markdown("".join(data["text/markdown"]))}</div>'
+            elif "text/plain" in data:
+                yield f'<pre class="output">{html.escape("".join(data["text/plain"]))}</pre>'
+
+    def cells(self, path: Path) -> Iterator[dict]:
+        """The cells of a notebook as the template needs them."""
+        heading = ""
+        for cell in load(path):
+            tags, text = cell["metadata"].get("tags", []), source(cell)
+            if "navigation" in tags:
+                continue
+            shown = {"id": cell["id"], "kind": cell["cell_type"]}
+            if cell["cell_type"] == "markdown":
+                if text.startswith("#"):
+                    heading = text.splitlines()[0].strip("# ")
+                shown["language"] = next((tag[-2:] for tag in tags if tag in ("lang-ja", "lang-en")), "")
+                shown["html"] = self.markdown(text)
+                words = html.unescape(re.sub(r"<math.*?</math>|<[^>]*>", " ", shown["html"], flags=re.S)).split()
+                self.found.append([f"{path.stem}.html", cell["id"], shown["language"], heading, " ".join(words)])
+                if not shown["language"]:  # a line for both, as the time below a title
+                    shown["html"] = re.sub(r"(?<=<p>)[^<]+(?=</p>)", lambda p: in_both_languages(p[0]), shown["html"])
+            else:
+                alternative = " ".join(re.sub(r"[`$*]", "", heading).split())
+                shown["html"] = highlight(text, LEXER, FORMATTER)
+                shown["hidden"] = "jupyter" in cell["metadata"] or "setup" in tags
+                outputs = self.outputs(cell, f"{alternative}（図 / picture）") if "setup" not in tags else []
+                shown["outputs"] = list(outputs)
+            yield shown
+
+    def write(self, name: str, template: str, **values) -> None:
+        page = TEMPLATES.get_template(template).render(name=name, chapters=chapters(), both=in_both_languages, **values)
+        (self.folder / name).write_text(page, "utf-8", newline="\n")
+
+    def write_font(self) -> None:
+        """The part of the font for mathematics that the formulas need."""
+        package = Path(importlib.util.find_spec("ziamath").origin).parent
+        font = subset.load_font(package / "fonts" / "STIXTwoMath-Regular.ttf", subset.Options())
+        options = subset.Options(layout_features=["*"], notdef_outline=True, flavor="woff", with_zopfli=False)
+        subsetter = subset.Subsetter(options)
+        # An italic letter has a character of its own, which the browser takes for the plain one in <mi>.
+        italic = {chr(0x1D434 + ord(c) - 65 - (6 if c > "Z" else 0)) for c in self.characters if c.isascii() and
+                  c.isalpha()} | {chr(0x1D6FC + ord(c) - 0x3B1) for c in self.characters if "α" <= c <= "ω"}
+        subsetter.populate(text="".join(self.characters | italic) + "ℎ")
+        subsetter.subset(font)
+        subset.save_font(font, self.folder / "mathematics.woff", options)
+
+
+def in_both_languages(text: str) -> str:
+    """A heading, "日本語 / English", with each part marked; one that stands for both stays as it is."""
+    parts = in_languages(text)
+    if not parts:
+        return text
+    number, japanese, english = parts
+    return f'{number}<span lang="ja">{japanese}</span><span class="slash"> / </span><span lang="en">{english}</span>'
+
+
+def chapters() -> list[dict]:
+    """The chapters by number: page, title, reading minutes."""
+    found = []
+    for path in NOTEBOOKS:
+        cells = load(path)
+        title = next(source(cell) for cell in cells if source(cell).startswith("# ")).splitlines()[0][2:]
+        minutes = reading_minutes(cells)
+        found.append({"page": f"{path.stem}.html", "number": path.name[:2], "title": html.escape(title[3:]).replace(
+            "`", ""), "ja": minutes["ja"], "en": minutes["en"]})
+    return found
+
+
+def build(folder: Path) -> None:
+    """Write the site into ``folder``, anew; it appears there whole."""
+    if folder.exists() and any(folder.iterdir()) and not (folder / "book.css").exists():
+        raise SystemExit(f"site: {folder} holds something else; name a folder that is new or empty")
+    begun = folder.with_name(f".tmp-{folder.name}")
+    shutil.rmtree(begun, ignore_errors=True)
+    shutil.copytree(SITE / "static", begun)
+    light, dark = (HtmlFormatter(style=style).get_style_defs(".code") for style in ("default", "github-dark"))
+    colours = f"{light}\n@media screen and (prefers-color-scheme: dark) {{\n{dark}\n}}\n"
+    (begun / "code.css").write_text(colours, "utf-8")
+
+    pages = Pages(begun)
+    start = {cell["id"]: cell for cell in load(NOTEBOOKS[0])}
+    names = {"start-intro-ja", "start-intro-en", "start-next-table"}
+    parts = {name.replace("-", "_"): pages.markdown(source(start[name])) for name in names}
+    for number, path in enumerate(NOTEBOOKS):
+        pages.write(f"{path.stem}.html", "chapter.html.j2", number=number, cells=list(pages.cells(path)))
+    for picture in ("generated_image.png", "nice_generated_image.png", "training_process.gif"):
+        pages.copy(ROOT / "assets" / picture, begun / "assets" / picture)
+    pages.write("index.html", "index.html.j2", number=None, **parts)
+    pages.write("live.html", "live.html.j2", number=None)
+    pages.write_font()
+    (begun / "search.json").write_text(json.dumps(pages.found, ensure_ascii=False), "utf-8")
+
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    begun.rename(folder)
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "out" / "site").resolve()
+    build(target)
+    size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
+    print(f"{target / 'index.html'}: {len(list(target.glob('*.html')))} pages, {size / 1e6:.1f} MB")

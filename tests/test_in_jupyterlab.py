@@ -1,0 +1,165 @@
+"""The notebooks in JupyterLab itself, in Chromium: they open, their pictures show, the switch works, one runs."""
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+
+import pytest
+
+from notebook_tools import NOTEBOOKS, ROOT, load
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; install the package chromium"),
+]
+SEEN = """
+(language) => [...document.querySelectorAll('.jp-MarkdownCell')]
+  .filter((cell) => cell.querySelector(`[lang=${language}]`) && cell.offsetParent !== null).length
+"""
+
+IMAGES = "[...document.querySelectorAll('.jp-Notebook img')]"
+
+
+@contextmanager
+def running(folder, **settings):
+    """JupyterLab's address, on a copy of the project in ``folder``; the settings are those of its notebooks."""
+    copy = folder / "project"
+    copy.mkdir()
+    for name in ("notebooks", "assets", "gif"):
+        shutil.copytree(ROOT / name, copy / name)
+    shutil.copyfile(ROOT / "README.md", copy / "README.md")
+    kept = folder / "settings" / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
+    kept.parent.mkdir(parents=True)
+    kept.write_text(json.dumps(settings))
+    environment = {**os.environ, "NOTEBOOK_STEPS": "20", "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings")}
+    environment |= {f"JUPYTER_{name}_DIR": str(folder / name) for name in ("CONFIG", "DATA", "RUNTIME")}
+    environment.pop("NOTEBOOK_LANGUAGE", None)
+    token = secrets.token_hex(8)
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--port=0", f"--IdentityProvider.token={token}",
+               "--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    if hasattr(os, "getuid") and os.getuid() == 0:
+        command.append("--allow-root")
+    log = folder / "log"
+    with open(log, "w") as file:
+        server = subprocess.Popen(command, cwd=copy, stdout=file, stderr=subprocess.STDOUT, env=environment)
+    try:
+        yield _address(folder / "RUNTIME", server, log), token
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    with running(tmp_path_factory.mktemp("lab")) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def lab_that_draws_all(tmp_path_factory):
+    """One that draws also the cells that are far from what is seen."""
+    with running(tmp_path_factory.mktemp("lab"), windowingMode="none") as lab:
+        yield lab
+
+
+def _address(runtime, server, log):
+    """What the server wrote down of itself, once it answers."""
+    for _ in range(120):
+        assert server.poll() is None, log.read_text()
+        for path in runtime.glob("jpserver-*.json"):
+            url = json.loads(path.read_text())["url"]
+            try:
+                urllib.request.urlopen(f"{url}api", timeout=5).close()
+                return url.rstrip("/")
+            except OSError:
+                pass
+        time.sleep(0.5)
+    raise AssertionError(log.read_text())
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_notebook(chromium):
+    context = chromium.new_context(viewport={"width": 1400, "height": 1000})
+    errors = []
+
+    def open_notebook(path, lab):
+        address, token = lab
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(f"{address}/lab/tree/notebooks/{path.name}?reset&token={token}")
+        page.wait_for_selector(".jp-NotebookPanel .jp-MarkdownCell", timeout=60_000)
+        return page
+
+    yield open_notebook
+    context.close()
+    assert not errors
+
+
+def wait_until_idle(page, seconds):
+    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=1000 * seconds)
+
+
+def run_setup(page):
+    wait_until_idle(page, 90)
+    page.locator(".jp-CodeCell .jp-InputPrompt").first.click()
+    page.keyboard.press("Shift+Enter")
+    page.wait_for_selector(".jp-Notebook .reading input", timeout=120_000)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_opens_and_its_pictures_show(open_notebook, lab_that_draws_all, path):
+    page = open_notebook(path, lab_that_draws_all)
+    cells = load(path)
+    pictures = sum("image/png" in output.get("data", {}) for cell in cells for output in cell.get("outputs", []))
+    page.wait_for_function(
+        f"document.querySelectorAll('.jp-Notebook .jp-Cell').length === {len(cells)} && "
+        f"document.querySelectorAll('.jp-OutputArea img').length >= {pictures} && "
+        f"{IMAGES}.every((image) => image.complete)", timeout=90_000,
+    )
+    assert not page.evaluate(f"{IMAGES}.filter((image) => !image.naturalWidth).map((image) => image.src)")
+
+
+def test_the_switch_hides_one_language_also_after_scrolling(open_notebook, lab):
+    page = open_notebook(NOTEBOOKS[4], lab)
+    run_setup(page)
+    both = page.evaluate(SEEN, "ja")
+    assert both == page.evaluate(SEEN, "en") > 20
+    for language, other in (("ja", "en"), ("en", "ja")):
+        page.check(f".reading input[value={language}]")
+        page.locator(".jp-WindowedPanel-outer").first.evaluate("panel => panel.scrollTo(0, panel.scrollHeight)")
+        page.wait_for_timeout(500)
+        assert (page.evaluate(SEEN, language), page.evaluate(SEEN, other)) == (both, 0)
+        page.locator(".jp-WindowedPanel-outer").first.evaluate("panel => panel.scrollTo(0, 0)")
+
+
+def test_run_all_of_the_first_notebook_redraws_its_samples_in_place(open_notebook, lab):
+    page = open_notebook(NOTEBOOKS[0], lab)
+    wait_until_idle(page, 90)
+    page.click("text=Run >> nth=0")
+    page.click("[data-command='runmenu:run-all']")
+    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=busy]", timeout=60_000)
+    wait_until_idle(page, 400)
+    assert page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
+    training = page.evaluate("""() => [...document.querySelectorAll('.jp-CodeCell')]
+        .filter((cell) => cell.querySelector('.cm-content')?.textContent.includes('LiveSamples'))
+        .map((cell) => cell.querySelectorAll('.jp-OutputArea-output img').length)""")
+    assert 1 in training and max(training) == 1, "each picture replaces the one before"
