@@ -93,7 +93,7 @@ def _notebooks() -> Path:
 
 # ---- the collection in one language --------------------------------------------------------------------------------
 
-_KANA_OR_KANJI = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
+KANA_OR_KANJI = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 _PICTURE = re.compile(r"\.\./((?:assets|gif)/[\w./-]+\.(?:gif|png|svg))")
 
 
@@ -101,7 +101,7 @@ def in_languages(text: str) -> tuple[str, str, str] | None:
     """A line for both, ``1. 日本語 / English``, as its number, its Japanese and its English; None if it is not one."""
     start, slash, english = text.partition(" / ")
     english_words = re.sub("`.*?`|<code>.*?</code>", "", english)
-    if not slash or not _KANA_OR_KANJI.search(start) or _KANA_OR_KANJI.search(english_words):
+    if not slash or not KANA_OR_KANJI.search(start) or KANA_OR_KANJI.search(english_words):
         return None
     number = re.match(r"(?:#+ )?(?:[\d.]+ )?", start)[0]
     return number, start[len(number):], english

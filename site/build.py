@@ -29,7 +29,7 @@ SITE = Path(__file__).resolve().parent
 ROOT = SITE.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from dcgan_lib.reading import in_languages  # noqa: E402
+from dcgan_lib.reading import KANA_OR_KANJI, in_languages  # noqa: E402
 from notebook_tools import NOTEBOOKS, load, reading_minutes, source  # noqa: E402
 
 PAGE_OF = re.compile(r'<a href="(\d\d_\w+)\.ipynb(#[\w-]+)?">(.*?)</a>')
@@ -71,7 +71,7 @@ class Pages:
         for picture in LOCAL_PICTURE.findall(page):
             self.copy(ROOT / picture, self.folder / picture)
         page = LOCAL_PICTURE.sub(r"\1", page)
-        page = re.sub(r"<table>.*?</table>", r'<div class="wide">\g<0></div>', page, flags=re.S)
+        page = re.sub(r"(?s)<table>.*?</table>", lambda table: f'<div class="wide">{in_columns(table[0])}</div>', page)
         return re.sub(r"<(h\d)([^>]*)>(.*?)</\1>", self._heading, page, flags=re.S)
 
     @staticmethod
@@ -100,12 +100,15 @@ class Pages:
                 'loading="lazy">')
 
     def outputs(self, cell: dict, alternative: str) -> Iterator[str]:
-        """The outputs of a code cell, each as HTML."""
+        """The outputs of a code cell, each as HTML; what was printed bit by bit, as one."""
+        printed = ""
         for number, output in enumerate(cell["outputs"]):
             data = output.get("data", {})
-            if "text" in output:
-                yield f'<pre class="output">{ansi2html("".join(output["text"]))}</pre>'
-            elif "text/html" in data:
+            printed += "".join(output.get("text", ""))
+            if printed and (number + 1 == len(cell["outputs"]) or "text" not in cell["outputs"][number + 1]):
+                yield f'<pre class="output">{ansi2html(printed)}</pre>'
+                printed = ""
+            if "text/html" in data:
                 yield f'<div class="output wide">{"".join(data["text/html"])}</div>'
             elif "image/png" in data:
                 content = base64.b64decode("".join(data["image/png"]))
@@ -162,10 +165,28 @@ class Pages:
 def in_both_languages(text: str) -> str:
     """A heading, "日本語 / English", with each part marked; one that stands for both stays as it is."""
     parts = in_languages(text)
-    if not parts:
+    if not parts or "<img" in text:
         return text
     number, japanese, english = parts
     return f'{number}<span lang="ja">{japanese}</span><span class="slash"> / </span><span lang="en">{english}</span>'
+
+
+def in_columns(table: str) -> str:
+    """A table whose columns say the same in Japanese and, in the next one, in English, with each cell marked so."""
+    rows = [re.findall(r"(?s)<t[hd].*?</t[hd]>", row) for row in re.findall(r"(?s)<tr>.*?</tr>", table)]
+    body, languages = rows[1:], {}
+    for column in range(len(rows[0]) - 1):
+        ja, en = ([re.sub("(?s)<code>.*?</code>", "", row[place]) for row in body] for place in (column, column + 1))
+        if all(map(KANA_OR_KANJI.search, ja)) and not any(map(KANA_OR_KANJI.search, en)) and column not in languages:
+            languages |= {column: "ja", column + 1: "en"}
+
+    def cell(text: str, column: int) -> str:
+        if column in languages:
+            return text.replace(text[:3], f'{text[:3]} lang="{languages[column]}"', 1)
+        return re.sub(r"(?s)(?<=>)(.*)(?=</t[hd]>)", lambda inside: in_both_languages(inside[0]), text, count=1)
+
+    numbered = iter(["".join(cell(text, column) for column, text in enumerate(row)) for row in rows])
+    return re.sub(r"(?s)(?<=<tr>).*?(?=</tr>)", lambda _: next(numbered), table)
 
 
 def chapters() -> list[dict]:

@@ -220,10 +220,8 @@ def test_the_setup_has_no_switch(one_language):
         assert "language_switch()" not in source(setup) and len(setup["outputs"]) == 1
 
 
-def test_a_notebook_in_one_language_runs_where_it_lies(one_language):
-    language, written = one_language
-    if language == "en":
-        pytest.skip("the code is that of the other language")
+def test_a_notebook_in_one_language_runs_where_it_lies(tmp_path):
+    written = reading.write_in_one_language("ja", tmp_path / "ja")
     ran = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "--nbval", "--nbval-current-env", str(written[19])],
         cwd=written[19].parent, capture_output=True, text=True, encoding="utf-8",

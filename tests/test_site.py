@@ -124,6 +124,19 @@ def test_a_heading_is_split_into_its_languages(text, wanted):
     assert re.findall(r'<span lang="..">(.*?)</span>', build.in_both_languages(text)) == wanted
 
 
+def test_columns_that_say_the_same_are_marked_with_their_language():
+    table = "".join(
+        f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>"
+        for row in (["", "意味", "meaning", "どこで / where"], ["z", "潜在変数", "latent variable", "A"],
+                    ["G", "生成器", "generator", "B"])
+    )
+    marked = build.in_columns(f"<table>{table}</table>")
+    assert re.findall('<td lang="ja">(.*?)</td>', marked) == ["意味", "潜在変数", "生成器"]
+    assert re.findall('<td lang="en">(.*?)</td>', marked) == ["meaning", "latent variable", "generator"]
+    assert '<span lang="ja">どこで</span>' in marked and "<td>A</td>" in marked
+    assert "<td lang" not in build.in_columns(f"<table>{table}</table>".replace("generator", "生成器"))
+
+
 def test_a_folder_with_something_else_is_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(SystemExit, match="something else"):
