@@ -234,7 +234,7 @@ def nearest(queries: np.ndarray, points: np.ndarray, k: int = 1) -> tuple[np.nda
 
 
 def density_and_coverage(real: np.ndarray, generated: np.ndarray, k: int = 5) -> tuple[float, float]:
-    """How deep generated points lie among real ones, and how many real ones have a generated point near.
+    """How many balls around real points a generated one lies in, and how many of the balls hold one at all.
 
     Naeem et al., arXiv 2002.09797, equations 5 and 6. Around each real point lies a ball that reaches to its ``k``-th
     nearest other real point. Density: in how many balls a generated point lies, in the mean, over k; it can be above
