@@ -18,6 +18,7 @@ from notebook_tools import (
     committed_form,
     load,
     navigation,
+    reading_minutes,
     source,
     with_address,
 )
@@ -128,6 +129,19 @@ def test_japanese_and_english_are_twins(path):
         assert not KANA_OR_KANJI.search(CODE_SPAN.sub("", en)), twin["id"]
         for what, pattern in (("code spans", CODE_SPAN), ("links", LINK), ("formulas", FORMULA)):
             assert Counter(pattern.findall(ja)) == Counter(pattern.findall(en)), f"{cell['id']}: {what} differ"
+
+
+@each_notebook
+def test_a_chapter_is_read_in_three_quarters_of_an_hour(path):
+    assert max(reading_minutes(load(path)).values()) <= 45
+
+
+def test_the_first_chapter_tells_how_long_each_takes_to_read():
+    [table] = [source(cell) for cell in load(NOTEBOOKS[0]) if cell["id"] == "start-next-table"]
+    told = dict(re.findall(r"^\| \[(\d\d)\]\([^)]*\) \| (\d+) \|", table, re.M))
+    assert list(told) == [path.name[:2] for path in NOTEBOOKS[1:]]
+    for path in NOTEBOOKS[1:-2]:  # the last two are tables, for looking things up
+        assert abs(int(told[path.name[:2]]) - max(reading_minutes(load(path)).values())) <= 2, path.name
 
 
 @each_notebook
