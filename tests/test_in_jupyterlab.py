@@ -32,7 +32,7 @@ def running(folder, **settings):
     """JupyterLab's address, on a copy of the project in ``folder``; the settings are those of its notebooks."""
     copy = folder / "project"
     copy.mkdir()
-    for name in ("notebooks", "assets", "gif"):
+    for name in ("notebooks", "dcgan_lib", "assets", "gif"):
         shutil.copytree(ROOT / name, copy / name)
     shutil.copyfile(ROOT / "README.md", copy / "README.md")
     kept = folder / "settings" / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
