@@ -163,7 +163,7 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
         lines, words = [""], [""]
         for character in " ".join(text.split()):
             if character == " " or _columns(character) == 2:
-                words += [character, ""] if character != " " else [" ", ""]
+                words += [character, ""]
             else:
                 words[-1] += character
         for word in words:

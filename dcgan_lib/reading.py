@@ -94,6 +94,7 @@ def _notebooks() -> Path:
 # ---- the collection in one language --------------------------------------------------------------------------------
 
 KANA_OR_KANJI = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
+_LINK = re.compile(r"\[(← )?([^][]*) / ([^][]*?)( →)?\]")
 _PICTURE = re.compile(r"\.\./((?:assets|gif)/[\w./-]+\.(?:gif|png|svg))")
 
 
@@ -130,12 +131,19 @@ def write_in_one_language(language: str, folder: Path) -> list[Path]:
         for path in paths:
             notebook = json.loads(path.read_text("utf-8"))
             notebook["cells"] = _cells_in(language, notebook["cells"])
-            text = json.dumps(notebook, ensure_ascii=False, indent=1) + "\n"
-            for picture in set(_PICTURE.findall(text)):
-                (begun / picture).parent.mkdir(exist_ok=True)
-                shutil.copyfile(ASSETS.parent / picture, begun / picture)
-            (begun / path.name).write_text(_PICTURE.sub(r"\1", text), "utf-8")
+            for cell in notebook["cells"]:
+                if cell["cell_type"] == "markdown":
+                    cell["source"] = [with_its_pictures(line, begun) for line in cell["source"]]
+            (begun / path.name).write_text(json.dumps(notebook, ensure_ascii=False, indent=1) + "\n", "utf-8")
     return [folder / path.name for path in paths]
+
+
+def with_its_pictures(text: str, folder: Path) -> str:
+    """The text for a page in ``folder``: its pictures, which lie beside ``notebooks/``, are copied into there."""
+    for picture in set(_PICTURE.findall(text)):
+        (folder / picture).parent.mkdir(exist_ok=True)
+        shutil.copyfile(ASSETS.parent / picture, folder / picture)
+    return _PICTURE.sub(r"\1", text)
 
 
 def _cells_in(language: str, cells: list[dict]) -> list[dict]:
@@ -147,21 +155,11 @@ def _cells_in(language: str, cells: list[dict]) -> list[dict]:
             cell["source"] = [line for line in lines if not line.startswith("language_switch")]
             cell["outputs"] = [output for output in cell["outputs"] if "data" not in output]
         elif "navigation" in tags:
-            links = "".join(lines).replace("../README.md", "00_start_here.ipynb").split(" | ")
-            cell["source"] = [" | ".join(re.sub(r"\[(.*?) / (.*?)\]", _link_in(language), link) for link in links)]
+            links = "".join(lines).replace("../README.md", "00_start_here.ipynb")
+            cell["source"] = [_LINK.sub({"ja": r"[\1\2\4]", "en": r"[\1\3\4]"}[language], links)]
         elif cell["cell_type"] == "markdown" and f"lang-{language}" not in tags:
             cell["source"] = [_line_in(language, line) for line in lines]
     return kept
-
-
-def _link_in(language: str):
-    def one(match: re.Match) -> str:
-        japanese, english = match.groups()
-        arrow = "← " if japanese.startswith("← ") and language == "en" else ""
-        after = " →" if english.endswith(" →") and language == "ja" else ""
-        return f"[{arrow}{japanese if language == 'ja' else english}{after}]"
-
-    return one
 
 
 def _line_in(language: str, line: str) -> str:

@@ -21,11 +21,9 @@ def layers(network) -> list[dict]:
     """What the page must know of each layer: its kind, its weights' shapes, and the settings that it computes with."""
     found = []
     for layer in network.layers:
-        known = {"kind": type(layer).__name__, "name": layer.name, "shapes": [list(w.shape) for w in layer.weights]}
+        known = {"kind": type(layer).__name__, "shapes": [list(w.shape) for w in layer.weights]}
         if hasattr(layer, "strides"):
             known["stride"] = layer.strides[0]
-        if hasattr(layer, "target_shape"):
-            known["target"] = list(layer.target_shape)
         if hasattr(layer, "epsilon"):
             known["epsilon"] = layer.epsilon
         if hasattr(layer, "negative_slope"):

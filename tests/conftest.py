@@ -1,9 +1,20 @@
-"""What the tests share: a few real digits."""
+"""What the tests share: a few real digits, and Chromium."""
+
+import shutil
 
 import numpy as np
 import pytest
 
 from dcgan_lib import data
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+
+
+def pytest_collection_modifyitems(items):
+    if CHROMIUM is None:
+        for item in items:
+            if item.get_closest_marker("browser"):
+                item.add_marker(pytest.mark.skip(reason="no Chromium here; install the package chromium"))
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +36,15 @@ def digits_file(digits, tmp_path_factory):
     labels = np.zeros(len(digits), np.uint8)
     np.savez(path, x_train=digits[..., 0], y_train=labels, x_test=digits[..., 0], y_test=labels)
     return path
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        )
+        yield browser
+        browser.close()

@@ -7,8 +7,7 @@ import sys
 import pytest
 
 from dcgan_lib import command_line, help_texts
-
-KANA_OR_KANJI = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
+from dcgan_lib.reading import KANA_OR_KANJI
 
 
 def shown(monkeypatch, columns=100, encoding="utf-8", **variables):

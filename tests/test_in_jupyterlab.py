@@ -14,16 +14,13 @@ import pytest
 
 from notebook_tools import NOTEBOOKS, ROOT, load
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; install the package chromium"),
-]
+pytestmark = pytest.mark.browser
 SEEN = """
 (language) => [...document.querySelectorAll('.jp-MarkdownCell')]
   .filter((cell) => cell.querySelector(`[lang=${language}]`) && cell.offsetParent !== null).length
 """
 
+IDLE, BUSY = (f".jp-Notebook-ExecutionIndicator[data-status={status}]" for status in ("idle", "busy"))
 IMAGES = "[...document.querySelectorAll('.jp-Notebook img')]"
 
 
@@ -84,18 +81,6 @@ def _address(runtime, server, log):
     raise AssertionError(log.read_text())
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        )
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def open_notebook(chromium):
     context = chromium.new_context(viewport={"width": 1400, "height": 1000})
@@ -115,19 +100,34 @@ def open_notebook(chromium):
 
 
 def wait_until_idle(page, seconds):
-    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=1000 * seconds)
+    page.wait_for_selector(IDLE, timeout=1000 * seconds)
+
+
+def act(page, action, shows):
+    """Do what a reader does until it ``shows``: while a page is still being drawn, a click or a key may get lost."""
+    wait_until_idle(page, 90)
+    for _ in range(5):
+        action()
+        with suppress(Exception):
+            page.wait_for_selector(shows, timeout=25_000)
+            return
+    raise AssertionError(f"nothing came of it: {shows}")
 
 
 def run_setup(page):
-    wait_until_idle(page, 90)
-    switch = page.locator(".jp-Notebook .reading input")
-    for _ in range(5):  # while a page is still being drawn, a key may go to another part of it
+    def press():
         page.locator(".jp-CodeCell .jp-InputPrompt").first.click()
         page.keyboard.press("Shift+Enter")
-        with suppress(Exception):
-            switch.first.wait_for(timeout=25_000)
-            return
-    raise AssertionError("the set-up cell did not show the switch")
+
+    act(page, press, ".jp-Notebook .reading input")
+
+
+def run_all(page):
+    def choose():
+        page.click("text=Run >> nth=0")
+        page.click("[data-command='runmenu:run-all']")
+
+    act(page, choose, BUSY)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -158,10 +158,7 @@ def test_the_switch_hides_one_language_also_after_scrolling(open_notebook, lab):
 
 def test_run_all_of_the_first_notebook_redraws_its_samples_in_place(open_notebook, lab):
     page = open_notebook(NOTEBOOKS[0], lab)
-    wait_until_idle(page, 90)
-    page.click("text=Run >> nth=0")
-    page.click("[data-command='runmenu:run-all']")
-    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=busy]", timeout=60_000)
+    run_all(page)
     wait_until_idle(page, 400)
     assert page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
     training = page.evaluate("""() => [...document.querySelectorAll('.jp-CodeCell')]

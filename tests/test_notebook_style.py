@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
+from dcgan_lib.reading import KANA_OR_KANJI
 from notebook_tools import (
     ADDRESSES,
     CELL_LINK,
@@ -33,7 +34,6 @@ LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 PICTURE = re.compile(r"!\[[^\]]*\]\(([^)\s]+)\)|<img[^>]*src=\"([^\"]+)\"")
 FORMULA = re.compile(r"\$\$.+?\$\$|\$[^$\n]+\$", re.S)
 ONE_MACHINE = re.compile(r"(?<![\w.:/])/(home|root|Users|tmp|work|content|var|mnt)/|[A-Z]:\\\\")
-KANA_OR_KANJI = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 
 
 def tags(cell):
