@@ -29,13 +29,13 @@ SITE = Path(__file__).resolve().parent
 ROOT = SITE.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from dcgan_lib.reading import KANA_OR_KANJI, in_languages  # noqa: E402
+from dcgan_lib.files import whole_folder  # noqa: E402
+from dcgan_lib.reading import KANA_OR_KANJI, in_languages, with_its_pictures  # noqa: E402
 from notebook_tools import NOTEBOOKS, load, reading_minutes, source  # noqa: E402
 
 PAGE_OF = re.compile(r'<a href="(\d\d_\w+)\.ipynb(#[\w-]+)?">(.*?)</a>')
 BETWEEN_SENTENCES = re.compile(r"(?<=[。、？」）])\n(?=[^\s|<$#>*0-9-])")  # would be seen as a space
 CELL_ID = re.compile(r"[a-z]+(-[a-z0-9]+)+")
-LOCAL_PICTURE = re.compile(r'(?<=src=")\.\./((?:assets|gif)/[\w./-]+)')
 TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(SITE / "templates"), trim_blocks=True, lstrip_blocks=True,
     undefined=jinja2.StrictUndefined,
@@ -48,10 +48,17 @@ class Renderer(IPythonRenderer):
     """nbconvert's Markdown, with the formulas as MathML."""
 
     def inline_math(self, body: str) -> str:
-        return convert(body)
+        return formula(body, "inline")
 
     def block_math(self, body: str) -> str:
-        return f'<div class="formula">{convert(body, display="block")}</div>'
+        return f'<div class="formula">{formula(body, "block")}</div>'
+
+
+def formula(body: str, display: str) -> str:
+    """LaTeX as MathML, with the small space on either side of a function's name that latex2mathml leaves out."""
+    name, space = "<mi>(?:log|sin)</mi>", '<mspace width="0.17em"></mspace>'
+    text = re.sub(rf"({name})(?=<m(?:i|n|sub|sup|frac|sqrt)>)", rf"\1{space}", convert(body, display=display))
+    return re.sub(rf"(</m(?:i|n|sub|sup|frac|sqrt)>)(?={name})", rf"\1{space}", text)
 
 
 class Pages:
@@ -59,6 +66,7 @@ class Pages:
 
     def __init__(self, folder: Path):
         self.folder = folder
+        self.chapters = chapters()
         self.characters = set()  # of the formulas, for the font
         self.found = []  # what the search looks through: page, cell, its language, the heading above it, its words
 
@@ -68,9 +76,7 @@ class Pages:
         for formula in re.findall(r"<math.*?</math>", page, re.S):
             self.characters |= set(html.unescape(re.sub("<[^>]*>", "", formula)))
         page = PAGE_OF.sub(self._link, page).replace('href="../README.md', 'href="index.html')
-        for picture in LOCAL_PICTURE.findall(page):
-            self.copy(ROOT / picture, self.folder / picture)
-        page = LOCAL_PICTURE.sub(r"\1", page)
+        page = with_its_pictures(page, self.folder)
         page = re.sub(r"(?s)<table>.*?</table>", lambda table: f'<div class="wide">{in_columns(table[0])}</div>', page)
         return re.sub(r"<(h\d)([^>]*)>(.*?)</\1>", self._heading, page, flags=re.S)
 
@@ -84,11 +90,6 @@ class Pages:
     def _heading(match: re.Match) -> str:
         tag, _, text = match.groups()
         return f"<{tag}>{in_both_languages(text)}</{tag}>"
-
-    @staticmethod
-    def copy(origin: Path, target: Path) -> None:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(origin, target)
 
     def picture(self, name: str, content: bytes, alternative: str) -> str:
         """Write a picture of an output to a file; the element that shows it."""
@@ -145,7 +146,7 @@ class Pages:
             yield shown
 
     def write(self, name: str, template: str, **values) -> None:
-        page = TEMPLATES.get_template(template).render(name=name, chapters=chapters(), both=in_both_languages, **values)
+        page = TEMPLATES.get_template(template).render(chapters=self.chapters, both=in_both_languages, **values)
         (self.folder / name).write_text(page, "utf-8", newline="\n")
 
     def write_font(self) -> None:
@@ -157,33 +158,38 @@ class Pages:
         # An italic letter has a character of its own, which the browser takes for the plain one in <mi>.
         italic = {chr(0x1D434 + ord(c) - 65 - (6 if c > "Z" else 0)) for c in self.characters if c.isascii() and
                   c.isalpha()} | {chr(0x1D6FC + ord(c) - 0x3B1) for c in self.characters if "α" <= c <= "ω"}
-        subsetter.populate(text="".join(self.characters | italic) + "ℎ")
+        subsetter.populate(text="".join(self.characters | italic) + "ℎ√")
         subsetter.subset(font)
         subset.save_font(font, self.folder / "mathematics.woff", options)
 
 
-def in_both_languages(text: str) -> str:
-    """A heading, "日本語 / English", with each part marked; one that stands for both stays as it is."""
+def in_both_languages(text: str, numbered: bool = True) -> str:
+    """A text, "日本語 / English", with each part marked; one that stands for both stays as it is, as does the number of
+    a heading."""
     parts = in_languages(text)
     if not parts or "<img" in text:
         return text
-    number, japanese, english = parts
+    number, japanese, english = parts if numbered else ("", parts[0] + parts[1], parts[2])
     return f'{number}<span lang="ja">{japanese}</span><span class="slash"> / </span><span lang="en">{english}</span>'
 
 
 def in_columns(table: str) -> str:
     """A table whose columns say the same in Japanese and, in the next one, in English, with each cell marked so."""
+    if not re.sub("<.*?>", "", table.partition("</thead>")[0]).strip():  # Markdown has no table without a head
+        table = re.sub("(?s)<thead>.*?</thead>", "", table)
     rows = [re.findall(r"(?s)<t[hd].*?</t[hd]>", row) for row in re.findall(r"(?s)<tr>.*?</tr>", table)]
-    body, languages = rows[1:], {}
+    head, body, languages = [re.sub("<.*?>", "", cell) for cell in rows[0]], rows[1:], {}
     for column in range(len(rows[0]) - 1):
         ja, en = ([re.sub("(?s)<code>.*?</code>", "", row[place]) for row in body] for place in (column, column + 1))
+        if any(in_languages(re.sub("<.*?>", "", text)) for text in ja) or head[column] == "日本語":
+            continue  # each says it in both languages, or they are names, which go together
         if all(map(KANA_OR_KANJI.search, ja)) and not any(map(KANA_OR_KANJI.search, en)) and column not in languages:
             languages |= {column: "ja", column + 1: "en"}
 
     def cell(text: str, column: int) -> str:
         if column in languages:
             return text.replace(text[:3], f'{text[:3]} lang="{languages[column]}"', 1)
-        return re.sub(r"(?s)(?<=>)(.*)(?=</t[hd]>)", lambda inside: in_both_languages(inside[0]), text, count=1)
+        return re.sub(r"(?s)(?<=>)(.*)(?=</t[hd]>)", lambda inside: in_both_languages(inside[0], False), text, count=1)
 
     numbered = iter(["".join(cell(text, column) for column, text in enumerate(row)) for row in rows])
     return re.sub(r"(?s)(?<=<tr>).*?(?=</tr>)", lambda _: next(numbered), table)
@@ -205,29 +211,30 @@ def build(folder: Path) -> None:
     """Write the site into ``folder``, anew; it appears there whole."""
     if folder.exists() and any(folder.iterdir()) and not (folder / "book.css").exists():
         raise SystemExit(f"site: {folder} holds something else; name a folder that is new or empty")
-    begun = folder.with_name(f".tmp-{folder.name}")
-    shutil.rmtree(begun, ignore_errors=True)
-    shutil.copytree(SITE / "static", begun)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with whole_folder(folder) as begun:
+        _write_pages(begun)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write_pages(folder: Path) -> None:
+    shutil.copytree(SITE / "static", folder, dirs_exist_ok=True)
     light, dark = (HtmlFormatter(style=style).get_style_defs(".code") for style in ("default", "github-dark"))
     colours = f"{light}\n@media screen and (prefers-color-scheme: dark) {{\n{dark}\n}}\n"
-    (begun / "code.css").write_text(colours, "utf-8")
+    (folder / "code.css").write_text(colours, "utf-8")
 
-    pages = Pages(begun)
+    pages = Pages(folder)
     start = {cell["id"]: cell for cell in load(NOTEBOOKS[0])}
-    names = {"start-intro-ja", "start-intro-en", "start-next-table"}
+    names = ("start-intro-ja", "start-intro-en", "start-next-table")
     parts = {name.replace("-", "_"): pages.markdown(source(start[name])) for name in names}
     for number, path in enumerate(NOTEBOOKS):
         pages.write(f"{path.stem}.html", "chapter.html.j2", number=number, cells=list(pages.cells(path)))
-    for picture in ("generated_image.png", "nice_generated_image.png", "training_process.gif"):
-        pages.copy(ROOT / "assets" / picture, begun / "assets" / picture)
-    pages.write("index.html", "index.html.j2", number=None, **parts)
-    pages.write("live.html", "live.html.j2", number=None)
+    gallery = ("generated_image.png", "training_process.gif")
+    parts["gallery"] = [with_its_pictures(f"../assets/{picture}", folder) for picture in gallery]
+    pages.write("index.html", "index.html.j2", **parts)
+    pages.write("live.html", "live.html.j2")
     pages.write_font()
-    (begun / "search.json").write_text(json.dumps(pages.found, ensure_ascii=False), "utf-8")
-
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    begun.rename(folder)
+    (folder / "search.json").write_text(json.dumps(pages.found, ensure_ascii=False), "utf-8")
 
 
 if __name__ == "__main__":

@@ -1,27 +1,25 @@
 """The web pages: built from the notebooks, whole, without a request to anywhere else, and, in Chromium, alive."""
 
 import functools
+import html
 import http.server
 import json
 import re
-import shutil
 import sys
 import threading
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from fontTools.ttLib import TTFont
 
+from dcgan_lib.reading import KANA_OR_KANJI
 from notebook_tools import NOTEBOOKS, ROOT, load
 
 sys.path.insert(0, str(ROOT / "site"))
 
 import build  # noqa: E402
 import pack  # noqa: E402
-
-KANA_OR_KANJI = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; install the package chromium")
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +109,20 @@ def test_every_formula_became_mathml(site):
     assert "<math" in (site / "05_losses_and_optimizers.html").read_text("utf-8")
 
 
+def test_the_font_has_what_the_formulas_need_the_root_too(site):
+    characters = TTFont(site / "mathematics.woff").getBestCmap()
+    formulas = re.findall("(?s)<math.*?</math>", "".join(path.read_text("utf-8") for path in site.glob("*.html")))
+    assert any("<msqrt>" in formula for formula in formulas) and ord("√") in characters
+    written = set(html.unescape(re.sub("<[^>]*>", "", "".join(formulas))))
+    assert not {c for c in written if c.isprintable() and not c.isspace() and not KANA_OR_KANJI.match(c)
+                and ord(c) not in characters}
+
+
+def test_the_name_of_a_function_stands_apart_from_its_argument():
+    assert build.formula(r"y \log p", "inline").count("<mspace") == 2
+    assert "<mspace" not in build.formula(r"\log(1 - p)", "inline")
+
+
 @pytest.mark.parametrize(
     "text, wanted",
     [
@@ -134,6 +146,10 @@ def test_columns_that_say_the_same_are_marked_with_their_language():
     assert re.findall('<td lang="ja">(.*?)</td>', marked) == ["意味", "潜在変数", "生成器"]
     assert re.findall('<td lang="en">(.*?)</td>', marked) == ["meaning", "latent variable", "generator"]
     assert '<span lang="ja">どこで</span>' in marked and "<td>A</td>" in marked
+    names = f"<table>{table}</table>".replace("意味", "日本語").replace("meaning", "English")
+    assert "<td lang" not in build.in_columns(names)
+    both = f"<table>{table}</table>".replace("生成器", "生成器 / G").replace("潜在変数", "13 章 / chapter 13")
+    assert "<td lang" not in build.in_columns(both) and '<span lang="ja">13 章</span>' in build.in_columns(both)
     assert "<td lang" not in build.in_columns(f"<table>{table}</table>".replace("generator", "生成器"))
 
 
@@ -170,18 +186,6 @@ def address(site):
     server.shutdown()
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        )
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def visit(chromium, address):
     """Open a page as a new reader would; a complaint on the console or a request to elsewhere fails the test."""
@@ -211,7 +215,6 @@ def shown(page, language):
 
 
 @pytest.mark.browser
-@needs_chromium
 def test_every_page_opens_without_a_complaint_or_a_request_to_elsewhere(visit, chromium):
     context = chromium.new_context(locale="ja-JP")
     for name in [f"{path.stem}.html" for path in NOTEBOOKS] + ["index.html", "live.html"]:
@@ -222,7 +225,6 @@ def test_every_page_opens_without_a_complaint_or_a_request_to_elsewhere(visit, c
 
 
 @pytest.mark.browser
-@needs_chromium
 def test_the_switch_hides_a_language_and_is_remembered(visit, chromium):
     context = chromium.new_context(locale="en-GB")
     page = visit("04_batch_normalization.html", context=context)
@@ -236,7 +238,6 @@ def test_the_switch_hides_a_language_and_is_remembered(visit, chromium):
 
 
 @pytest.mark.browser
-@needs_chromium
 @pytest.mark.parametrize(
     "query, locale, seen", [("?lang=en", "ja-JP", "en"), ("", "ja-JP", "ja"), ("?lang=xx", "fr-FR", "en")]
 )
@@ -246,7 +247,6 @@ def test_the_address_goes_before_the_browsers_language(visit, query, locale, see
 
 
 @pytest.mark.browser
-@needs_chromium
 @pytest.mark.parametrize(
     "words, chapter, language",
     [("転置畳み込み", "03_", "ja"), ("checkerboard", "03_", "en"), ("空間 歩", "15_", "ja"), ("20で割", "21_", "both")],
@@ -264,7 +264,6 @@ def test_search_finds_a_cell_offline(visit, words, chapter, language):
 
 
 @pytest.mark.browser
-@needs_chromium
 def test_an_animation_can_be_stopped_and_played_again(visit):
     page = visit("index.html")
     picture, button = page.locator(".animation img"), page.locator(".animation button")
@@ -275,7 +274,6 @@ def test_an_animation_can_be_stopped_and_played_again(visit):
 
 
 @pytest.mark.browser
-@needs_chromium
 def test_a_page_fits_a_telephone(visit, chromium):
     context = chromium.new_context(viewport={"width": 390, "height": 800}, locale="ja-JP")
     for name in ("index.html", "05_losses_and_optimizers.html", "live.html", "21_the_annotated_copy_line_by_line.html"):
@@ -284,7 +282,6 @@ def test_a_page_fits_a_telephone(visit, chromium):
 
 
 @pytest.mark.browser
-@needs_chromium
 def test_the_live_page_computes_what_keras_computes(visit):
     generator, discriminator = pack.unpack()
     z = np.random.default_rng(1).uniform(-1, 1, (100, 100)).astype("float32")
@@ -301,7 +298,6 @@ def test_the_live_page_computes_what_keras_computes(visit):
 
 
 @pytest.mark.browser
-@needs_chromium
 def test_the_live_page_answers_its_reader(visit):
     page = visit("live.html?lang=en")
     page.wait_for_function("window.live")
@@ -332,7 +328,6 @@ def test_the_live_page_answers_its_reader(visit):
 
 
 @pytest.mark.browser
-@needs_chromium
 def test_in_print_one_language_is_left_and_no_buttons(visit):
     page = visit("04_batch_normalization.html?lang=ja")
     page.emulate_media(media="print")
