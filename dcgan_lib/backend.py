@@ -1,7 +1,8 @@
-"""TensorFlow and Keras, imported in one place, in silence, and with this project's settings.
+"""Keras and the engine it computes on, imported in one place, in silence, and with this project's settings.
 
-What belongs here: how the two are loaded, what they may print, and the name of the device they run on. Every other
-module says ``from .backend import keras, tf``.
+What belongs here: how they are loaded, what they may print, and what is to be known of the device they run on. Every
+other module says ``from .backend import keras, tf``. The engine is TensorFlow, unless the environment variable
+``KERAS_BACKEND`` says jax or torch; ``tf`` is None then. What is the engine's own way is in ``engines``.
 """
 
 import os
@@ -21,11 +22,16 @@ from .errors import InputError
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # no C++ messages below "error"
 # Else the first program on a GPU takes nearly all of its memory, and a second notebook finds none.
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # the same for JAX
 
-if "keras" in sys.modules and sys.modules["keras"].config.backend() != "tensorflow":
+ENGINES = ("tensorflow", "jax", "torch")  # as Keras calls them
+NAME = os.environ.get("KERAS_BACKEND") or "tensorflow"
+if NAME not in ENGINES:
+    raise InputError(f"KERAS_BACKEND={NAME}: the engines here are {', '.join(ENGINES)}; choose one, or unset it")
+if "keras" in sys.modules and sys.modules["keras"].config.backend() != NAME:
     raise InputError(f"Keras was loaded on {sys.modules['keras'].config.backend()} before, and this library needs it "
-                     "on TensorFlow; start Python (or the kernel) anew and import dcgan_lib first")
-os.environ.update(KERAS_BACKEND="tensorflow", KERAS_NNX_ENABLED="false")
+                     f"on {NAME}; start Python (or the kernel) anew and import dcgan_lib first")
+os.environ.update(KERAS_BACKEND=NAME, KERAS_NNX_ENABLED="false")
 for _name in ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "TF_FUNCTION_JIT_COMPILE_DEFAULT"):
     os.environ.pop(_name, None)
 
@@ -88,19 +94,25 @@ with _stderr_held_back() if _is_to_be_silent() else nullcontext(), warnings.catc
     warnings.simplefilter("ignore")  # the packages' own, which are nobody's business here
     try:
         import keras
-        import tensorflow as tf
+
+        if NAME == "jax":
+            from .engines import on_jax as engine
+        elif NAME == "torch":
+            from .engines import on_torch as engine
+        else:
+            from .engines import on_tensorflow as engine
     except ModuleNotFoundError as error:
         missing = error.name.split(".")[0]
-        raise InputError(f"the package {missing} is missing; pip install -r requirements.txt brings it") from None
+        extra = f"'.[{NAME}]'" if NAME != "tensorflow" else "-r requirements.txt"
+        raise InputError(f"the package {missing} is missing; pip install {extra} brings it") from None
     except (ValueError, AttributeError, TypeError, AssertionError) as error:  # from a keras.json that is none
         raise InputError(f"Keras cannot be loaded ({error!r}); mend or remove its settings file, keras.json in .keras "
                          "or KERAS_HOME") from None
 
-    tf.zeros(())  # the first tensor wakes the device, which has messages of its own
-
-tf.get_logger().setLevel("ERROR")  # no warning that many small functions are traced, as a notebook must
-# The graph optimizer's fusing of layers saves nothing here, and prints an error, a harmless one, for some networks.
-tf.config.optimizer.set_experimental_options({"remapping": False})
+tf = engine.tf if NAME == "tensorflow" else None
+if NAME != "tensorflow" and "tensorflow" not in sys.modules:
+    # Keras would load it beside another engine to see whether an object is one of its own: seconds, and many lines.
+    keras.src.utils.module_utils.tensorflow._available = False
 
 # A user's keras.json and environment may say otherwise; the networks and the losses here are made for these.
 keras.config.set_image_data_format("channels_last")
@@ -110,29 +122,26 @@ keras.config.set_max_steps_per_epoch(None)
 
 
 def device_name() -> str:
-    """What TensorFlow computes on here, in words; beside a GPU that it does not use, why and what helps."""
-    gpus = tf.config.get_visible_devices("GPU")
-    if gpus:
-        details = tf.config.experimental.get_device_details(gpus[0])
-        return f"GPU ({details.get('device_name', gpus[0].name)})"
+    """What is computed on here, in words; beside a GPU that the engine does not use, why and what helps."""
+    if name := engine.gpu_name():
+        return f"GPU ({name})"
     wanted = os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1")
     if wanted and os.path.exists("/proc/driver/nvidia/version"):
-        reason = "cannot use it; TF_CPP_MIN_LOG_LEVEL=0 shows why" if tf.test.is_built_with_cuda() else "has no CUDA"
-        return f"CPU (there is a GPU, but this TensorFlow {reason}; see the README's line on GPUs)"
+        return (f"CPU (there is a GPU, but this {engine.LABEL} {engine.reason_for_no_gpu()}; see the README's line on "
+                "GPUs)")
     return "CPU"
 
 
 def versions() -> dict[str, str]:
     """What computes here, by name."""
-    return {"python": platform.python_version(), "tensorflow": tf.__version__, "keras": keras.__version__,
+    return {"python": platform.python_version(), NAME: engine.VERSION, "keras": keras.__version__,
             "numpy": np.__version__}
 
 
 def peak_memory() -> int:
     """The most bytes that this process has taken so far: on the GPU if there is one, else of the machine."""
-    gpus = tf.config.get_visible_devices("GPU")
-    if gpus:
-        return tf.config.experimental.get_memory_info("GPU:0")["peak"]
+    if engine.gpu_name():
+        return engine.gpu_peak_memory()
     info = psutil.Process().memory_info()
     if hasattr(info, "peak_wset"):  # Windows
         return info.peak_wset
@@ -143,9 +152,8 @@ def peak_memory() -> int:
 
 def computes_in_bfloat16() -> bool:
     """Whether the device has instructions for bfloat16, without which it takes longer than float32."""
-    gpus = tf.config.get_visible_devices("GPU")
-    if gpus:
-        return tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0,)) >= (8,)
+    if engine.gpu_name():
+        return engine.gpu_has_bfloat16()
     try:
         with open("/proc/cpuinfo") as file:
             flags = next((line for line in file if line.startswith("flags")), "").split()
@@ -154,4 +162,4 @@ def computes_in_bfloat16() -> bool:
     return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
-__all__ = ["computes_in_bfloat16", "device_name", "keras", "peak_memory", "tf", "versions"]
+__all__ = ["computes_in_bfloat16", "device_name", "engine", "keras", "peak_memory", "tf", "versions"]

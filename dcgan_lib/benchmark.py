@@ -3,8 +3,9 @@
 What belongs here: measurements of speed. Each speed is a ratio to something that ran in turns with it, since a machine
 is not equally fast from one minute to the next.
 
-``python -m dcgan_lib.benchmark speed`` compares ways to train, ``batches`` sizes of a batch and numbers of threads, and
-``distance`` trains and measures on the way, as ``--mode measure`` does, how far the digits are from real ones.
+``python -m dcgan_lib.benchmark speed`` compares ways to train, ``batches`` sizes of a batch and numbers of threads,
+``engines`` TensorFlow, JAX and PyTorch as far as they are installed, and ``distance`` trains and measures on the way,
+as ``--mode measure`` does, how far the digits are from real ones.
 """
 
 import sys
@@ -19,6 +20,7 @@ if __name__ == "__main__":  # loaded again by the program, so that what goes wro
 
     sys.exit(run_program("dcgan_lib.benchmark", _run))
 
+import importlib.util
 import io
 import math
 import multiprocessing
@@ -34,14 +36,14 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from . import metrics
-from .backend import computes_in_bfloat16, keras, peak_memory, tf
+from .backend import ENGINES, NAME, computes_in_bfloat16, device_name, engine, keras, peak_memory
 from .callbacks import LossHistory, StepClock, StopAtNaN
 from .command_line import get_args, new_run, watchers
 from .data import load_mnist, reference_digits, to_float
 from .errors import InputError, Parser
 from .generating import generate_images
 from .own_images import kind_of
-from .runs import Run
+from .runs import PRECISIONS, Run
 from .training import GAN
 
 DISTANCES = (10, 5, 3, 2)  # of digits that can be read, to good ones
@@ -53,19 +55,24 @@ MEASURED = 5000  # images; fewer where there are not as many real ones
 
 
 class Way(NamedTuple):
-    """A way to train: the run, what :meth:`Run.gan` takes besides, and how many threads (0: as TensorFlow chooses)."""
+    """A way to train: the run, what :meth:`Run.gan` takes besides, how many threads (0: all), and the engine."""
 
     run: Run
     settings: dict[str, Any] = {}
     threads: int = 0
+    engine: str = NAME
 
 
 class Speed(NamedTuple):
-    """Of a way to train: seconds a step in every round, operations a real image, and the most memory, in bytes."""
+    """Of a way to train: seconds a step in every round, operations a real image, and the most memory, in bytes.
+
+    ``start``: seconds until the first step was done, in which functions are compiled.
+    """
 
     seconds: list[float]
     operations: int
     memory: int
+    start: float
 
 
 def ways_to_train() -> dict[str, Way]:
@@ -93,7 +100,7 @@ def measure_speeds(ways: list[Way], rounds: int = 5, seconds: float = 2.0) -> li
         for way in ways:
             here, there = spawn.Pipe()
             workers.append((spawn.Process(target=_serve, args=(there, way, seconds), daemon=True), here))
-            with _threads(way.threads):
+            with _environment(way):
                 workers[-1][0].start()
             there.close()
             here.recv()  # one after the other, since starting keeps the processor busy
@@ -110,11 +117,12 @@ def measure_speeds(ways: list[Way], rounds: int = 5, seconds: float = 2.0) -> li
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """What processes that start in this block find in their environment: how many threads TensorFlow may have."""
-    names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS") if count else ()
-    before = {name: os.environ.pop(name, None) for name in names}
-    os.environ.update(dict.fromkeys(names, str(count)))
+def _environment(way: Way) -> Iterator[None]:
+    """What processes that start in this block find in their environment: the engine, and how many threads it has."""
+    threads = dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), str(way.threads))
+    wanted = {"KERAS_BACKEND": way.engine, **(threads if way.threads else {})}
+    before = {name: os.environ.pop(name, None) for name in wanted}
+    os.environ.update(wanted)
     try:
         yield
     finally:
@@ -131,12 +139,15 @@ def _serve(connection: Connection, way: Way, seconds: float) -> None:
         way.run.train(gan, data, steps + WARM_UP, [clock])
         return (clock.ends[-1] - clock.ends[WARM_UP - 1]) / steps
 
+    start = time.perf_counter()
+    way.run.train(gan, data, 1)
+    start = time.perf_counter() - start
     train(2)
     steps = max(2, round(seconds / train(2)))
-    operations = count_operations(gan, way.settings.get("in_phases", True))
+    operations = count_operations(gan, NAME == "tensorflow" and way.settings.get("in_phases", True))
     connection.send("ready")
     while connection.recv():
-        connection.send((train(steps), operations, peak_memory()))
+        connection.send((train(steps), operations, peak_memory(), start))
 
 
 def count_operations(gan: GAN, in_phases: bool = False) -> int:
@@ -170,12 +181,12 @@ def _forward(network: keras.Sequential, in_phases: bool = False) -> list[int]:
 
 def peak_rate(dtype: str, size: int = 2048) -> float:
     """Operations a second in a product of two square matrices: what the processor can do at best."""
-    matrix = tf.cast(tf.random.normal((size, size)), dtype)
-    product = tf.function(lambda: tf.reduce_sum(matrix @ matrix), jit_compile=False)
+    matrix = keras.ops.cast(keras.random.normal((size, size)), dtype)
+    product = engine.compiled(lambda matrix: keras.ops.max(keras.ops.matmul(matrix, matrix)))
     times = []
     for _ in range(6):
         start = time.perf_counter()
-        product().numpy()
+        float(product(matrix))
         times.append(time.perf_counter() - start)
     return 2 * size**3 / min(times)
 
@@ -273,8 +284,8 @@ def benchmark(arguments: list[str] | None = None) -> None:
     """The program ``python -m dcgan_lib.benchmark``."""
     parser = Parser(prog="python -m dcgan_lib.benchmark", description="Measure how fast trainings are, and how soon "
                     "their digits are good.")
-    parser.add_argument("what", choices=("speed", "batches", "distance"))
-    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="speed, batches: turns (%(default)s)")
+    parser.add_argument("what", choices=("speed", "batches", "engines", "distance"))
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="turns, for all but distance (%(default)s)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="N", help="distance: (0 1 2)")
     parser.add_argument("--seconds", type=float, default=120, metavar="X", help="distance: of training (%(default)s)")
     parser.add_argument("--every", type=float, default=10, metavar="X", help="distance: seconds between two "
@@ -288,7 +299,7 @@ def benchmark(arguments: list[str] | None = None) -> None:
         _print_distances(args.seeds, args.every, args.seconds, others)
     else:
         _print_data(None)
-        (_print_speeds if args.what == "speed" else _print_batches)(args.rounds)
+        {"speed": _print_speeds, "batches": _print_batches, "engines": _print_engines}[args.what](args.rounds)
 
 
 def _print_data(path: str | None) -> None:
@@ -326,6 +337,38 @@ def _print_batches(rounds: int) -> None:
     for number, size in enumerate(sizes):
         both = (rates[number], rates[number + len(sizes)])
         print(f"{size:5}" + "".join(f"  {rate:6.0f} ({rate / rates[2]:.2f})" for rate in both))
+
+
+def _print_engines(rounds: int) -> None:
+    """Ratios are to the first engine in the same precision. At the launch limit there is next to nothing to compute."""
+    engines = [name for name in ENGINES if importlib.util.find_spec(name)]
+    on_gpu = engine.gpu_name() is not None
+    peaks = {precision: peak_rate(precision, 8192 if on_gpu else 2048) for precision in PRECISIONS}
+    print(f"device    {device_name()}; peak in {NAME} "
+          + ", ".join(f"{rate / 1e9:,.0f} GFLOP/s in {precision}" for precision, rate in peaks.items()))
+    pairs = {"default pair": Run()}
+    if on_gpu:  # which takes seconds a step without one
+        wide = Run(width=64)
+        paper = Run(width=128, hidden=0, average=0.0, batch_size=128, image_size=64, depth=4)
+        pairs |= {"width 64": wide, "- batches of 256": replace(wide, batch_size=256), "the paper's": paper}
+    limits = measure_speeds([Way(Run(width=1, hidden=1, batch_size=2), engine=name) for name in engines], rounds)
+    limit = {name: median(speed.seconds) for name, speed in zip(engines, limits, strict=True)}
+    print("launches  " + ", ".join(f"{name} {seconds * 1e3:.2f} ms" for name, seconds in limit.items())
+          + " a step with nothing to compute (width 1, hidden 1, batches of 2)")
+    print("\n                  precision  engine        ms/step   images/s  ratio   60,000 images  launches  of the "
+          "peak  first step  memory")
+    for pair, run in pairs.items():
+        for precision in PRECISIONS:
+            ways = [Way(replace(run, precision=precision), engine=name) for name in engines]
+            speeds = measure_speeds(ways, rounds)
+            for way, speed in zip(ways, speeds, strict=True):
+                step = median(speed.seconds)
+                images = run.batch_size / step
+                ratio = median(base / own for base, own in zip(speeds[0].seconds, speed.seconds, strict=True))
+                print(f"{pair:18}{precision:11}{way.engine:12}{step * 1e3:9.2f}{images:11,.0f}{ratio:7.2f}"
+                      f"{60000 / images:14.2f} s{limit[way.engine] / step:10.0%}"
+                      f"{speed.operations * images / peaks[precision]:13.1%}{speed.start:10.1f} s"
+                      f"{speed.memory / 2**20:8,.0f} MiB", flush=True)
 
 
 def _print_distances(seeds: list[int], every: float, seconds: float, others: list[str]) -> None:

@@ -3,6 +3,8 @@
 What belongs here: Keras callbacks that look on and write files. None changes how a network learns.
 """
 
+from __future__ import annotations
+
 import csv
 import math
 import os

@@ -5,6 +5,7 @@ What belongs here: arguments and messages. Nothing that a notebook would want.
 
 # What needs TensorFlow is imported where it is used, so that a wrong argument is refused at once.
 import argparse
+import random
 import secrets
 import signal
 from collections.abc import Callable, Iterator
@@ -304,10 +305,10 @@ def _print_notes(found) -> None:
 def _gan_and_losses(run, args: argparse.Namespace):
     """The networks with their optimizers, and the losses so far: new, or as the last checkpoint kept them."""
     from . import callbacks, runs
-    from .backend import keras, tf
+    from .backend import engine
 
-    tf.config.experimental.enable_op_determinism()  # the same seed, the same losses, on a GPU too
-    keras.utils.set_random_seed(run.seed)
+    engine.make_deterministic()
+    random.seed(run.seed)  # from it Keras's initializers take their seeds
     gan = run.gan()
     losses = callbacks.LossHistory()
     checkpoint = args.out / runs.CHECKPOINT
@@ -364,13 +365,14 @@ def watchers(run, losses, folder: Path) -> list:
 
 
 def _print_training(run, step: int) -> None:
-    from .backend import computes_in_bfloat16, device_name
+    from .backend import computes_in_bfloat16, device_name, engine
 
     rate = f"{'SGD' if run.model == 'original' else 'Adam'} {run.learning_rate:g} (G's {run.g_learning_rate:g})"
     rate += ", falling over the second half" if run.falling else ""
     rate += f", weights of G averaged by {run.average:g}" if run.average else ""
     has = "has" if computes_in_bfloat16() else "has no"
-    print(f"device    {device_name()}, computing in {run.precision} (it {has} instructions for bfloat16)")
+    print(f"device    {device_name()}, {engine.LABEL} computing in {run.precision} (it {has} instructions for "
+          "bfloat16)")
     print(f"training  loop {run.loop}, {rate}, batches of {run.batch_size}, seed {run.seed}: steps {step} to "
           f"{run.steps} ({run.steps / (run.images // run.batch_size):.3g} epochs)", flush=True)
     if run.batch_size == 1:
@@ -446,7 +448,7 @@ def _write_each(folder: Path, run, args: argparse.Namespace, count: int, seed: i
 
     generator, discriminator = _networks(folder, run, args.nice)
     noise = generating.nice_noise(generator, discriminator, count, seed) if args.nice else (
-        draw_noise(count, seed, GENERATE_STREAM).numpy())
+        draw_noise(count, seed, GENERATE_STREAM))
     args.out.mkdir(exist_ok=True)
     (args.out / GENERATED).mkdir(exist_ok=True)
     start = args.out / GENERATED / f"{'nice_' * bool(args.nice)}seed_{seed}_"
@@ -574,7 +576,7 @@ def _count_modes(args: argparse.Namespace, folder: Path, run) -> None:
     images = _generated(folder, run, count, seed, args.nice)
     print(f"counted   {count:,} images{_best_of(count, args.nice)}, seed {seed}, and so many real ones\n")
     noise = np.random.default_rng(seed).uniform(-1, 1, (count, 32, 32, 3)).astype(np.float32)
-    real = data.to_float(data.stacked_digits(digits, count, seed).images).numpy()
+    real = (data.stacked_digits(digits, count, seed).images.astype(np.float32) - 127.5) / 127.5
     print("           modes of 1,000  divergence from equal shares")
     for name, some in (("real", real), ("generated", images), ("noise", noise)):
         modes, divergence = metrics.count_modes(metrics.judge_stacked(judge, some))

@@ -4,10 +4,13 @@ What belongs here: MNIST and what is made of it, uint8 to float32 in [-1, 1] and
 training sees the images. Nothing about networks; images of one's own have a module of their own, ``own_images``.
 """
 
+from __future__ import annotations
+
 import atexit
 import contextlib
 import functools
 import io
+import itertools
 import json
 import os
 import re
@@ -15,6 +18,8 @@ import socket
 import threading
 import time
 import zlib
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -277,7 +282,7 @@ def mirrored(images: np.ndarray, seed: int, step: int) -> np.ndarray:
 
 def batches(
     images: Any, batch_size: int, seed: int = 0, first_step: int = 0, shuffle: bool = True, flip: bool = False
-) -> tf.data.Dataset:
+) -> Iterable[Any]:
     """An endless run of batches: float32 in [-1, 1], (batch_size, height, width, channels).
 
     Each epoch goes once through the images in an order of its own; the images that do not fill a batch wait for
@@ -306,8 +311,31 @@ def batches(
             taken = images[epoch_order(epoch)[index * batch_size : (index + 1) * batch_size]]
             return mirrored(taken, seed, int(step)) if flip else taken
 
+    if tf is None:
+        return _Batches(take, first_step)
+
     def batch(step: tf.Tensor) -> tf.Tensor:
         taken = tf.numpy_function(take, [step], images.dtype, stateful=False)
         return to_float(tf.ensure_shape(taken, (batch_size, *images.shape[1:])))
 
     return tf.data.Dataset.counter(first_step).map(batch).prefetch(2)
+
+
+class _Batches:
+    """The same run of batches without TensorFlow; each loop over it begins anew."""
+
+    def __init__(self, take: Callable[[int], np.ndarray], first_step: int):
+        self._take = take
+        self._first_step = first_step
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(to_float, made_ahead(self._take, self._first_step))
+
+
+def made_ahead(make: Callable[[int], Any], first_step: int) -> Iterator[Any]:
+    """``make`` of this step and of all that follow, without end; while one is in use the next is made."""
+    with ThreadPoolExecutor(1) as pool:
+        following = pool.submit(make, first_step)
+        for step in itertools.count(first_step + 1):
+            made, following = following.result(), pool.submit(make, step)
+            yield made

@@ -3,6 +3,8 @@
 What belongs here: from noise to images in [-1, 1]. No files and no pictures.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 from .backend import keras, tf
@@ -40,7 +42,7 @@ def nice_noise(generator: keras.Model, discriminator: keras.Model, count: int, s
     scores = [discriminator.predict_on_batch(generator.predict_on_batch(noise[start : start + PART]))
               for start in range(0, len(noise), PART)]
     best = np.argsort(-np.concatenate(scores)[:, 0], kind="stable")[:count]
-    return noise.numpy()[best]
+    return np.asarray(noise)[best]
 
 
 def in_parts(network: keras.Model, inputs: np.ndarray | tf.Tensor) -> np.ndarray:

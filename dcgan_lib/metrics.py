@@ -107,7 +107,7 @@ def judge_images(judge: keras.Sequential, images: np.ndarray) -> Judgement:
     both = keras.Model(judge.inputs[0], [judge.get_layer("features").output, keras.ops.softmax(judge.outputs[0])])
     # Called and not `predict`, which would trace a function anew for each of these models.
     parts = [both(images[start : start + 500], training=False) for start in range(0, len(images), 500)]
-    features, probabilities = (np.concatenate(part) for part in zip(*parts))
+    features, probabilities = (np.concatenate([*map(keras.ops.convert_to_numpy, part)]) for part in zip(*parts))
     return Judgement(features, probabilities.argmax(axis=1), probabilities.max(axis=1))
 
 

@@ -7,6 +7,8 @@ The layers at the outputs are float32 under every dtype policy: half precision w
 The source is keras-dcgan; the paper is Radford, Metz and Chintala, arXiv 1511.06434.
 """
 
+from __future__ import annotations
+
 import math
 
 import numpy as np

@@ -79,8 +79,11 @@ def work_in_notebooks() -> None:
     """Go to the project's ``notebooks/``, where the chapters find their files, from wherever this notebook lies.
 
     Raises:
-        InputError: the library was installed without the project's folder.
+        InputError: the library was installed without the project's folder, or computes on another engine.
     """
+    if (engine := os.environ.get("KERAS_BACKEND")) not in (None, "tensorflow"):
+        raise InputError(f"this chapter runs on TensorFlow, and KERAS_BACKEND says {engine}; unset it, and start the "
+                         "kernel anew")
     if not Path("../dcgan_lib").is_dir():
         os.chdir(_notebooks())
 

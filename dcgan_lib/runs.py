@@ -9,7 +9,7 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -25,6 +25,7 @@ from .errors import InputError
 from .files import ASSETS, whole_file
 from .models import NOISE_SIZE, dcgan_discriminator, dcgan_generator, discriminator_model, generator_model
 from .own_images import FITS
+from .steps import train_in_steps
 from .training import GAN, FallingRate, train_like_source
 
 MODELS = ("original", "dcgan")
@@ -130,8 +131,9 @@ class Run:
 
         Args:
             precision: of what they compute with, "float32" or "bfloat16"; weights, statistics and outputs are float32.
-            in_phases: whether the source's generator is an :class:`dcgan_lib.models.InPhases`.
+            in_phases: whether the source's generator is an :class:`dcgan_lib.models.InPhases`; TensorFlow's alone.
         """
+        in_phases = in_phases and tf is not None
         before = keras.config.dtype_policy()
         keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else precision)
         try:
@@ -159,16 +161,18 @@ class Run:
             return keras.optimizers.SGD(schedule, momentum=0.9, nesterov=True)
         return keras.optimizers.Adam(schedule, beta_1=0.5)
 
-    def batches(self, images: np.ndarray, first_step: int = 0) -> tf.data.Dataset:
+    def batches(self, images: np.ndarray, first_step: int = 0) -> Iterable:
         """As :func:`dcgan_lib.data.batches`; the source's loop takes the images in their own order."""
         return batches(images, self.batch_size, self.seed, first_step, self.loop == "fit", self.flip)
 
     def train(
-        self, gan: GAN, data: tf.data.Dataset, steps: int, callbacks: Sequence[keras.callbacks.Callback] = ()
+        self, gan: GAN, data: Iterable, steps: int, callbacks: Sequence[keras.callbacks.Callback] = ()
     ) -> None:
         """Train ``gan`` for so many steps by the loop of the run."""
         if self.loop == "source":
             train_like_source(gan, data, steps, callbacks)
+        elif tf is None:
+            train_in_steps(gan, data, steps, callbacks)
         else:
             gan.fit(data, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=list(callbacks))
 

@@ -4,6 +4,8 @@ What belongs here: the game of the two networks, and what it is made of (network
 pictures and no files: those are callbacks.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -12,6 +14,7 @@ import numpy as np
 from .backend import keras, tf
 from .data import to_float
 from .models import NOISE_SIZE, generator_containing_discriminator
+from .noise import uniform
 
 # Where the streams of noise start that no training step uses (a step draws from 2 * step and 2 * step + 1).
 SAMPLE_STREAM = -1
@@ -24,6 +27,8 @@ def draw_noise(count: int | tf.Tensor, seed: int, stream: int | tf.Tensor) -> tf
 
 
 def _uniform(shape: Sequence[Any], seed: int, stream: int | tf.Tensor, low: float, high: float) -> tf.Tensor:
+    if tf is None:
+        return uniform(shape, seed, stream, low, high)
     key = tf.stack([tf.cast(seed, tf.int64), tf.cast(stream, tf.int64)])
     # Named, because TensorFlow would choose another algorithm on another device.
     return tf.random.stateless_uniform(shape, seed=key, minval=low, maxval=high, alg="philox")
@@ -51,18 +56,22 @@ def augmented(images: tf.Tensor, seed: int, stream: int | tf.Tensor) -> tf.Tenso
         images: (n, side, side, channels).
         stream: as of :func:`draw_noise`; the same gives the same shifts and cuts.
     """
-    count, side = tf.shape(images)[0], images.shape[1]
-    chance = _uniform((4, count), seed, stream, 0.0, 1.0)
-    places = tf.range(side)
+    return shifted_and_cut(images, _uniform((4, tf.shape(images)[0]), seed, stream, 0.0, 1.0))
+
+
+def shifted_and_cut(images: Any, chances: Any) -> Any:
+    """As :func:`augmented`, by ``chances`` (4, n) from 0 to below 1: two numbers for the shift, two for the cut."""
+    ops, side = keras.ops, images.shape[1]
+    places = ops.arange(side)
     most = round(side / 8)
-    shifts = tf.cast(tf.floor(chance[:2] * (2 * most + 1)), tf.int32) - most
+    shifts = ops.cast(ops.floor(chances[:2] * (2 * most + 1)), "int32") - most
     # A matrix for each image and axis, with a 1 where a row (a column) comes from; their product is the shift.
-    down, across = tf.unstack(tf.cast(places[:, None] - shifts[..., None, None] == places, images.dtype))
-    shifted = tf.einsum("nab,nbwc,nvw->navc", down, images, across)
-    centres = tf.cast(tf.floor(chance[2:] * (side + 1)), tf.int32)[..., None]
-    inside = (places >= centres - side // 4) & (places < centres - side // 4 + side // 2)
-    cut = tf.logical_and(inside[0][:, :, None], inside[1][:, None, :])
-    return shifted * tf.cast(~cut, images.dtype)[..., None]
+    sources = ops.cast(places[:, None] - shifts[..., None, None] == places, images.dtype)
+    shifted = ops.einsum("nab,nbwc,nvw->navc", sources[0], images, sources[1])
+    centres = ops.cast(ops.floor(chances[2:] * (side + 1)), "int32")[..., None]
+    inside = ops.logical_and(places >= centres - side // 4, places < centres - side // 4 + side // 2)
+    cut = ops.logical_and(inside[0][:, :, None], inside[1][:, None, :])
+    return shifted * ops.cast(ops.logical_not(cut), images.dtype)[..., None]
 
 
 class GAN(keras.Model):
@@ -182,8 +191,8 @@ class GAN(keras.Model):
         """
         if not self.average:
             return
-        step = tf.cast(self.g_optimizer.iterations, tf.float32)
-        rate = 1 - tf.minimum(self.average, (1 + step) / (10 + step))
+        step = keras.ops.cast(self.g_optimizer.iterations, "float32")
+        rate = 1 - keras.ops.minimum(self.average, (1 + step) / (10 + step))
         for mean, now in zip(self.averaged_generator.variables, self.generator.variables, strict=True):
             mean.assign(mean + rate * (now - mean))
 
@@ -215,9 +224,10 @@ def _copied(network: keras.Model) -> keras.Model:
 
 def _real_images(data: Any, generator: keras.Model) -> tf.Tensor:
     """The images of a batch as the generator makes them: float32 in [-1, 1], without what may lie beside them."""
-    images = tf.convert_to_tensor(keras.utils.unpack_x_y_sample_weight(data)[0])
-    images = to_float(images) if images.dtype.is_integer else tf.cast(images, tf.float32)
-    return tf.ensure_shape(images, generator.output_shape)  # a pipeline may not know the shape beforehand
+    images = keras.ops.convert_to_tensor(keras.utils.unpack_x_y_sample_weight(data)[0])
+    images = to_float(images) if "int" in keras.backend.standardize_dtype(images.dtype) else (
+        keras.ops.cast(images, "float32"))
+    return tf.ensure_shape(images, generator.output_shape) if tf else images  # a pipeline may not know it beforehand
 
 
 def train_like_source(
@@ -261,7 +271,7 @@ def _step_like_source(gan: GAN, d_on_g: keras.Sequential, real: tf.Tensor) -> di
     real = _real_images(real, g)
     count = len(real)
     generated = g.predict_on_batch(draw_noise(count, gan.seed, 2 * step))
-    images = np.concatenate((real, generated))
+    images = np.concatenate((keras.ops.convert_to_numpy(real), generated))
     labels = np.concatenate((np.ones((count, 1)), np.zeros((count, 1))))
     # Keras 3 returns the mean since the last reset, and reads `trainable` whenever it traces a new function: the
     # resets give each batch's own loss, and the toggles keep D still in G's turn and let it move in its own.

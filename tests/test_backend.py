@@ -33,7 +33,7 @@ def run(program, *, path="", **variables):
 ])
 def test_keras_json_of_the_user_changes_nothing(settings, tmp_path):
     (tmp_path / "keras.json").write_text(json.dumps(settings))
-    done = run(ASK, KERAS_HOME=str(tmp_path), KERAS_BACKEND="torch", KERAS_MAX_EPOCHS="abc", KERAS_NNX_ENABLED="true",
+    done = run(ASK, KERAS_HOME=str(tmp_path), KERAS_BACKEND="", KERAS_MAX_EPOCHS="abc", KERAS_NNX_ENABLED="true",
                TF_FUNCTION_JIT_COMPILE_DEFAULT="1")
     assert done.stdout == "tensorflow channels_last float32 (None, 28, 28, 1) float32 None None\n", done.stderr
     assert done.stderr == ""

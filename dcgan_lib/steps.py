@@ -1,0 +1,128 @@
+"""One training step as a pure function, for TensorFlow, JAX and PyTorch, and a loop of such steps.
+
+What belongs here: the game of ``training`` once more, written so that nothing is changed and everything is returned.
+What an engine does in its own way, value and gradient above all, is in ``engines``.
+"""
+
+import itertools
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .backend import engine, keras
+from .data import made_ahead
+from .models import NOISE_SIZE
+from .noise import uniform
+from .training import GAN, shifted_and_cut
+
+
+class State(NamedTuple):
+    """All that a step changes: arrays of the engine, in the order of Keras's lists of variables."""
+
+    g: list
+    g_moving: list  # moving statistics of batch normalization
+    d: list
+    d_moving: list
+    g_optimizer: list  # the first is the number of steps
+    d_optimizer: list
+    averaged: list
+
+    @classmethod
+    def of(cls, gan: GAN) -> "State":
+        return cls(*map(engine.arrays, _variables(gan)))
+
+    def put_into(self, gan: GAN) -> None:
+        for variables, values in zip(_variables(gan), self):
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+
+
+def _variables(gan: GAN) -> State:
+    g, d, mean = gan.generator, gan.discriminator, gan.averaged_generator
+    averaged = [*mean.trainable_variables, *mean.non_trainable_variables] if gan.average else []
+    return State(
+        g.trainable_variables, g.non_trainable_variables, d.trainable_variables, d.non_trainable_variables,
+        gan.g_optimizer.variables, gan.d_optimizer.variables, averaged,
+    )
+
+
+def one_step(gan: GAN, state: State, real: Any, noise: Any, chances: Any = None) -> tuple[State, tuple[Any, Any]]:
+    """What :meth:`GAN.train_step` does, as a function: of ``gan`` only the networks' structure and settings are used.
+
+    Args:
+        real: float32 images (n, height, width, channels) in [-1, 1].
+        noise: (2, n, 100): z for D's turn and for G's.
+        chances: (3, 4, n) for :func:`shifted_and_cut`, where the discriminator sees images augmented.
+    Returns:
+        The new state, and ``d_loss`` and ``g_loss``, each from before its network moved.
+    """
+    g, d = gan.generator.stateless_call, gan.discriminator.stateless_call
+    ones, zeros, cross_entropy = keras.ops.ones_like, keras.ops.zeros_like, gan.cross_entropy
+
+    def shown(images: Any, part: int) -> Any:
+        return images if chances is None else shifted_and_cut(images, chances[part])
+
+    def d_loss_of(weights: list) -> tuple[Any, list]:
+        on_real, moving = d(weights, state.d_moving, shown(real, 1), training=True)
+        on_generated, moving = d(weights, moving, generated, training=True)
+        loss = cross_entropy(ones(on_real), on_real) + cross_entropy(zeros(on_generated), on_generated)
+        return loss / 2, moving
+
+    def g_loss_of(weights: list) -> tuple[Any, list]:
+        images, moving = g(weights, state.g_moving, noise[1], training=True)
+        verdict, _ = d(d_weights, d_moving, shown(images, 2), training=True)
+        return cross_entropy(ones(verdict), verdict), moving
+
+    generated = shown(g(state.g, state.g_moving, noise[0], training=True)[0], 0)
+    (d_loss, d_moving), gradient = engine.value_and_gradient(d_loss_of, state.d)
+    d_weights, d_optimizer = engine.updated(gan.d_optimizer, state.d_optimizer, gradient, state.d)
+    (g_loss, g_moving), gradient = engine.value_and_gradient(g_loss_of, state.g)
+    g_weights, g_optimizer = engine.updated(gan.g_optimizer, state.g_optimizer, gradient, state.g)
+    averaged = _averaged(gan.average, g_optimizer[0], state.averaged, [*g_weights, *g_moving])
+    return State(g_weights, g_moving, d_weights, d_moving, g_optimizer, d_optimizer, averaged), (d_loss, g_loss)
+
+
+def _averaged(average: float, step: Any, means: list, now: list) -> list:
+    """As :meth:`GAN.update_average`."""
+    if not average:
+        return []
+    step = keras.ops.cast(step, "float32")
+    rate = 1 - keras.ops.minimum(average, (1 + step) / (10 + step))
+    return [mean + rate * (value - mean) for mean, value in zip(means, now, strict=True)]
+
+
+def chance_of_step(gan: GAN, count: int, step: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """What :meth:`GAN.train_step` draws in this step: noise (2, count, 100), and (3, 4, count) where it augments."""
+    noise = np.stack([uniform((count, NOISE_SIZE), gan.seed, stream, -1, 1) for stream in (2 * step, 2 * step + 1)])
+    if not gan.augment:
+        return noise, None
+    return noise, np.stack([uniform((4, count), gan.seed, part * 2**50 + step, 0, 1) for part in (1, 2, 3)])
+
+
+def train_in_steps(
+    gan: GAN, batches: Iterable[Any], steps: int, callbacks: Sequence[keras.callbacks.Callback] = ()
+) -> None:
+    """Train ``gan`` as ``fit`` does on TensorFlow, on any engine: same noise, same batches, same order of callbacks.
+
+    Args:
+        gan: compiled.
+        batches: real images, float32 (n, height, width, channels) in [-1, 1], n the same every time.
+    """
+    watchers = keras.callbacks.CallbackList(callbacks, model=gan, epochs=1, steps=steps)
+    gan.stop_training = False
+    if gan.train_function is None:  # where Keras keeps what it has compiled, until `compile` is called again
+        gan.train_function = engine.compiled(partial(one_step, gan))
+    watchers.on_train_begin()
+    batches = iter(batches)
+    first = next(batches)
+    chance = made_ahead(partial(chance_of_step, gan, len(first)), gan.step)
+    for index, real, drawn in zip(range(steps), itertools.chain([first], batches), chance):
+        # What looks on may use the networks, and Keras on JAX moves their arrays about when it does.
+        state, losses = gan.train_function(State.of(gan), real, *drawn)
+        state.put_into(gan)
+        watchers.on_train_batch_end(index, dict(zip(("d_loss", "g_loss"), map(float, losses))))
+        if gan.stop_training:
+            break
+    watchers.on_train_end()
