@@ -5,7 +5,7 @@ What an engine does in its own way, value and gradient above all, is in ``engine
 """
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -48,6 +48,23 @@ def _variables(gan: GAN) -> State:
     )
 
 
+def d_loss_of(gan: GAN, state: State, weights: list, real: Any, generated: Any) -> tuple[Any, list]:
+    """D's loss where these are its weights, and its moving statistics afterwards."""
+    d, cross_entropy = gan.discriminator.stateless_call, gan.cross_entropy
+    on_real, moving = d(weights, state.d_moving, real, training=True)
+    on_generated, moving = d(weights, moving, generated, training=True)
+    loss = cross_entropy(keras.ops.ones_like(on_real), on_real)
+    loss = loss + cross_entropy(keras.ops.zeros_like(on_generated), on_generated)
+    return loss / 2, moving
+
+
+def g_loss_of(gan: GAN, state: State, weights: list, noise: Any, shown: Callable[[Any], Any]) -> tuple[Any, list]:
+    """G's loss where these are its weights, and its moving statistics afterwards; ``shown``: images as D sees them."""
+    images, moving = gan.generator.stateless_call(weights, state.g_moving, noise, training=True)
+    verdict, _ = gan.discriminator.stateless_call(state.d, state.d_moving, shown(images), training=True)
+    return gan.cross_entropy(keras.ops.ones_like(verdict), verdict), moving
+
+
 def one_step(gan: GAN, state: State, real: Any, noise: Any, chances: Any = None) -> tuple[State, tuple[Any, Any]]:
     """What :meth:`GAN.train_step` does, as a function: of ``gan`` only the networks' structure and settings are used.
 
@@ -58,30 +75,21 @@ def one_step(gan: GAN, state: State, real: Any, noise: Any, chances: Any = None)
     Returns:
         The new state, and ``d_loss`` and ``g_loss``, each from before its network moved.
     """
-    g, d = gan.generator.stateless_call, gan.discriminator.stateless_call
-    ones, zeros, cross_entropy = keras.ops.ones_like, keras.ops.zeros_like, gan.cross_entropy
 
-    def shown(images: Any, part: int) -> Any:
+    def shown(part: int, images: Any) -> Any:
         return images if chances is None else shifted_and_cut(images, chances[part])
 
-    def d_loss_of(weights: list) -> tuple[Any, list]:
-        on_real, moving = d(weights, state.d_moving, shown(real, 1), training=True)
-        on_generated, moving = d(weights, moving, generated, training=True)
-        loss = cross_entropy(ones(on_real), on_real) + cross_entropy(zeros(on_generated), on_generated)
-        return loss / 2, moving
+    generated, _ = gan.generator.stateless_call(state.g, state.g_moving, noise[0], training=True)
+    loss_of = partial(d_loss_of, gan, state, real=shown(1, real), generated=shown(0, generated))
+    (d_loss, moving), gradient = engine.value_and_gradient(loss_of, state.d)
+    weights, kept = engine.updated(gan.d_optimizer, state.d_optimizer, gradient, state.d)
+    state = state._replace(d=weights, d_moving=moving, d_optimizer=kept)
 
-    def g_loss_of(weights: list) -> tuple[Any, list]:
-        images, moving = g(weights, state.g_moving, noise[1], training=True)
-        verdict, _ = d(d_weights, d_moving, shown(images, 2), training=True)
-        return cross_entropy(ones(verdict), verdict), moving
-
-    generated = shown(g(state.g, state.g_moving, noise[0], training=True)[0], 0)
-    (d_loss, d_moving), gradient = engine.value_and_gradient(d_loss_of, state.d)
-    d_weights, d_optimizer = engine.updated(gan.d_optimizer, state.d_optimizer, gradient, state.d)
-    (g_loss, g_moving), gradient = engine.value_and_gradient(g_loss_of, state.g)
-    g_weights, g_optimizer = engine.updated(gan.g_optimizer, state.g_optimizer, gradient, state.g)
-    averaged = _averaged(gan.average, g_optimizer[0], state.averaged, [*g_weights, *g_moving])
-    return State(g_weights, g_moving, d_weights, d_moving, g_optimizer, d_optimizer, averaged), (d_loss, g_loss)
+    loss_of = partial(g_loss_of, gan, state, noise=noise[1], shown=partial(shown, 2))
+    (g_loss, moving), gradient = engine.value_and_gradient(loss_of, state.g)
+    weights, kept = engine.updated(gan.g_optimizer, state.g_optimizer, gradient, state.g)
+    averaged = _averaged(gan.average, kept[0], state.averaged, [*weights, *moving])
+    return state._replace(g=weights, g_moving=moving, g_optimizer=kept, averaged=averaged), (d_loss, g_loss)
 
 
 def _averaged(average: float, step: Any, means: list, now: list) -> list:

@@ -24,7 +24,7 @@ from notebook_tools import (
     with_address,
 )
 
-TERMS = ROOT / "notebooks" / "22_terms.ipynb"  # its tables say what each thing is called, and what it is not called
+TERMS = ROOT / "notebooks" / "23_terms.ipynb"  # its tables say what each thing is called, and what it is not called
 IGNORED_BECAUSE = {"training", "timing", "download", "interactive"}  # an interactive one has a PNG inside its HTML
 
 CODE_SPAN = re.compile(r"`[^`]+`")

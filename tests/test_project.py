@@ -15,6 +15,7 @@ MODULES = [
     "errors", "backend", "files", "reading", "data", "own_images", "models", "noise", "training", "steps",
     "generating", "pictures", "runs", "metrics", "callbacks", "help_texts", "command_line", "benchmark", "__main__",
 ]
+ENGINES = ["engines.on_tensorflow", "engines.on_jax", "engines.on_torch"]  # of which `backend` loads one
 
 
 def named(lines):
@@ -38,14 +39,11 @@ def test_requirements_hold_what_the_package_needs():
 def test_readme_commands_are_those_that_ci_runs():
     readme = (ROOT / "README.md").read_text("utf-8")
     ci = (ROOT / ".ci" / "run").read_text("utf-8")
-    setup, train, test = (
-        "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt",
-        ".venv/bin/dcgan --mode train",
-        ".venv/bin/pytest",
-    )
-    for command in (train, test):
-        assert f"\n{setup} && {command}\n" in readme
-    assert f"\n{setup} && {test}\n" in ci
+    setup = "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt"
+    test = f"{setup} -e '.[jax,torch]' && .venv/bin/pytest"
+    for command in (f"{setup} && .venv/bin/dcgan --mode train", test):
+        assert f"\n{command}\n" in readme
+    assert f"\n{test}\n" in ci
 
 
 def test_readme_leads_to_every_notebook():
@@ -78,9 +76,20 @@ def test_library_has_no_module_that_imports_from_one_below_it():
     folder = ROOT / "dcgan_lib"
     assert {path.stem for path in folder.glob("*.py")} == {"__init__", *MODULES}
     for position, name in enumerate(MODULES):
-        itself = {name}  # as a module that is also a program does
-        assert imported(folder / f"{name}.py") - itself <= set(MODULES[:position]), name
+        free = {name, *ENGINES}  # a module that is also a program imports itself
+        assert imported(folder / f"{name}.py") - free <= set(MODULES[:position]), name
     assert imported(folder / "command_line.py"), "what is imported is found"
+
+
+def test_each_engine_stands_alone():
+    assert {f"engines.{path.stem}" for path in (ROOT / "dcgan_lib" / "engines").glob("on_*.py")} == set(ENGINES)
+    parts = {}
+    for name in ENGINES:
+        path = ROOT / "dcgan_lib" / f"{name.replace('.', '/')}.py"
+        assert not imported(path), name
+        parts[name] = {node.name for node in ast.parse(path.read_text("utf-8")).body
+                       if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")}
+    assert parts[ENGINES[0]] == parts[ENGINES[1]] == parts[ENGINES[2]], "each does the same things"
 
 
 def test_animations_need_nothing_of_the_networks():

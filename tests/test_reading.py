@@ -222,7 +222,7 @@ def test_the_setup_has_no_switch(one_language):
 def test_a_notebook_in_one_language_runs_where_it_lies(tmp_path):
     written = reading.write_in_one_language("ja", tmp_path / "ja")
     ran = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "--nbval", "--nbval-current-env", str(written[19])],
+        [sys.executable, "-m", "pytest", "-q", "--nbval", "--nbval-current-env", str(written[20])],
         cwd=written[19].parent, capture_output=True, text=True, encoding="utf-8",
         env={**os.environ, "NOTEBOOK_STEPS": "20"},
     )

@@ -75,7 +75,7 @@ def test_every_link_leads_somewhere_also_those_to_cells(site, pages):
 
 
 def test_links_to_cells_are_many(pages):
-    assert sum("#" in link for link in pages["21_the_annotated_copy_line_by_line.html"].links) > 100
+    assert sum("#" in link for link in pages["22_the_annotated_copy_line_by_line.html"].links) > 100
 
 
 def test_nothing_is_loaded_from_elsewhere(site, pages):
@@ -276,7 +276,7 @@ def test_an_animation_can_be_stopped_and_played_again(visit):
 @pytest.mark.browser
 def test_a_page_fits_a_telephone(visit, chromium):
     context = chromium.new_context(viewport={"width": 390, "height": 800}, locale="ja-JP")
-    for name in ("index.html", "05_losses_and_optimizers.html", "live.html", "21_the_annotated_copy_line_by_line.html"):
+    for name in ("index.html", "05_losses_and_optimizers.html", "live.html", "22_the_annotated_copy_line_by_line.html"):
         page = visit(name, context=context)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
 

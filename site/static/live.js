@@ -45,7 +45,7 @@ function convolution(values, [kernel, bias], layer) {  // chapter 03: padding "s
   return sums;
 }
 
-function transposedConvolution(values, [kernel, bias], layer) {  // chapters 03 and 20: each input stamps the window
+function transposedConvolution(values, [kernel, bias], layer) {  // chapters 03 and 21: each input stamps the window
   const [size, , filters, inputs] = layer.shapes[0];
   const side = Math.sqrt(values.length / inputs), stride = layer.stride, large = side * stride;
   const before = Math.floor(Math.max((side - 1) * stride + size - large, 0) / 2);
