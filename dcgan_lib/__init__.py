@@ -1,7 +1,7 @@
 """The library under the annotated Keras DCGAN.
 
 Read the modules in this order; each imports only from those before it:
-``errors``, ``backend``, ``files``, ``reading``, ``data``, ``own_images``, ``models``, ``training``, ``generating``,
-``pictures``, ``runs``, ``metrics``, ``callbacks``, ``help_texts``, ``command_line``, ``benchmark``.
+``errors``, ``backend``, ``files``, ``reading``, ``data``, ``own_images``, ``models``, ``training``, ``devices``,
+``generating``, ``pictures``, ``runs``, ``metrics``, ``callbacks``, ``help_texts``, ``command_line``, ``benchmark``.
 ``animations`` stands beside them and needs ``errors`` and ``files`` alone.
 """

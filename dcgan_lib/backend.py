@@ -18,7 +18,8 @@ import psutil
 
 from .errors import InputError
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # no C++ messages below "error"
+# No C++ messages below "error"; with several machines none of these either, as Python tells it when one is gone.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if os.environ.get("TF_CONFIG") else "2")
 # Else the first program on a GPU takes nearly all of its memory, and a second notebook finds none.
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
@@ -96,7 +97,10 @@ with _stderr_held_back() if _is_to_be_silent() else nullcontext(), warnings.catc
         raise InputError(f"Keras cannot be loaded ({error!r}); mend or remove its settings file, keras.json in .keras "
                          "or KERAS_HOME") from None
 
-    tf.zeros(())  # the first tensor wakes the device, which has messages of its own
+    if os.environ.get("TF_CONFIG"):
+        tf.config.list_physical_devices()  # several machines can only be connected before the first tensor
+    else:
+        tf.zeros(())  # the first tensor wakes the device, which has messages of its own
 
 tf.get_logger().setLevel("ERROR")  # no warning that many small functions are traced, as a notebook must
 # The graph optimizer's fusing of layers saves nothing here, and prints an error, a harmless one, for some networks.

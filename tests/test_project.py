@@ -12,8 +12,8 @@ from notebook_tools import NOTEBOOKS, ROOT
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 MODULES = [
-    "errors", "backend", "files", "reading", "data", "own_images", "models", "training", "generating", "pictures",
-    "runs", "metrics", "callbacks", "help_texts", "command_line", "benchmark", "__main__",
+    "errors", "backend", "files", "reading", "data", "own_images", "models", "training", "devices", "generating",
+    "pictures", "runs", "metrics", "callbacks", "help_texts", "command_line", "benchmark", "__main__",
 ]
 
 
