@@ -5,12 +5,14 @@ What belongs here: arguments and messages. Nothing that a notebook would want.
 
 # What needs TensorFlow is imported where it is used, so that a wrong argument is refused at once.
 import argparse
+import io
+import json
 import random
 import secrets
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import fields
+from contextlib import contextmanager, redirect_stdout, suppress
+from dataclasses import asdict, fields
 from pathlib import Path
 
 from .errors import InputError, Parser, run_program
@@ -95,6 +97,8 @@ def _parser() -> Parser:
     add("falling", **switch)
     add("average", type=_share, metavar="X")
     add("precision", choices=("float32", "bfloat16", "auto"))
+    add("devices", choices=("one", "all"))
+    add("batch_norm", choices=("synchronized", "each"))
     add("seed", type=_whole_number(0, 2**32 - 1), metavar="N")
     add("out", metavar="DIR")
     add("resume", **switch)
@@ -110,7 +114,7 @@ def get_args(arguments: list[str] | None = None) -> argparse.Namespace:
     """
     args = _parser().parse_args(arguments)
     training = ("loop", "epochs", "steps", "learning_rate", "g_learning_rate", "falling", "average", "precision",
-                "fit", "flip", "augment", "resume", "changed_images")
+                "fit", "flip", "augment", "devices", "batch_norm", "resume", "changed_images")
     others = {
         "train": ("nice", "files"),
         "generate": ("path", *training),
@@ -135,6 +139,18 @@ def get_args(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def train(args: argparse.Namespace) -> None:
     """Train in ``args.out`` and leave weights, losses, samples and the animation there."""
+    from . import devices
+
+    if place := devices.place():
+        print(f"machines  this is {place}; waiting until all have come", flush=True)
+    strategy = devices.strategy_of(args.devices)
+    with devices.losses_of_machines_told(strategy):
+        (_lead if devices.is_chief(strategy) else _follow)(args, strategy)
+
+
+def _lead(args: argparse.Namespace, strategy) -> None:
+    """Train, on the only machine or as the chief of several, which alone writes files."""
+    from .devices import check_share, text_from_chief
     from .runs import RUN_FILE, Run, check_unused, claimed
 
     with claimed(args.out):
@@ -149,8 +165,30 @@ def train(args: argparse.Namespace) -> None:
         if not args.resume and not args.batch_size:
             run.batch_size = min(run.batch_size, run.images)
         _set_length(run, args)
-        gan, losses = _gan_and_losses(run, args)
-        _train(run, args, found, gan, losses)
+        check_share(strategy, run.batch_size, run.loop, run.batch_norm)
+        text_from_chief(strategy, json.dumps(asdict(run)))
+        gan, losses = _gan_and_losses(run, args, strategy)
+        _train(run, args, found, gan, losses, strategy)
+
+
+def _follow(args: argparse.Namespace, strategy) -> None:
+    """Train along with the chief's run on another machine."""
+    from .callbacks import StopAtNaN
+    from .devices import end_at_ctrl_c, text_from_chief, weights_from_chief
+    from .runs import Run
+
+    end_at_ctrl_c()  # there is nothing to be saved here
+    run = Run(**json.loads(text_from_chief(strategy)))
+    fingerprint = run.fingerprint
+    with redirect_stdout(io.StringIO()):
+        found = _images(run, argparse.Namespace(**{**vars(args), "resume": True, "changed_images": True}))
+    if run.fingerprint != fingerprint:
+        raise InputError(f"{_one_line(run.data)}: these are not the images that the chief has; give every machine the "
+                         "same, by --path")
+    gan = _gan(run, strategy)
+    weights_from_chief(gan)
+    if gan.step < run.steps:
+        run.train(gan, run.batches(found.images, gan.step), run.steps - gan.step, [StopAtNaN()])
 
 
 def new_run(args: argparse.Namespace):
@@ -302,14 +340,24 @@ def _print_notes(found) -> None:
         print(f"left out  {len(found.left_out) - shown:,} more")
 
 
-def _gan_and_losses(run, args: argparse.Namespace):
-    """The networks with their optimizers, and the losses so far: new, or as the last checkpoint kept them."""
-    from . import callbacks, runs
+def _gan(run, strategy):
     from .backend import engine
+    from .devices import prepare, scope
 
     engine.make_deterministic()
     random.seed(run.seed)  # from it Keras's initializers take their seeds
-    gan = run.gan()
+    with scope(strategy):
+        gan = run.gan()
+    prepare(gan, run.batch_norm)
+    return gan
+
+
+def _gan_and_losses(run, args: argparse.Namespace, strategy):
+    """The networks with their optimizers, and the losses so far: new, or as the last checkpoint kept them."""
+    from . import callbacks, runs
+    from .devices import weights_from_chief
+
+    gan = _gan(run, strategy)
     losses = callbacks.LossHistory()
     checkpoint = args.out / runs.CHECKPOINT
     again = "start a new run in another --out"
@@ -318,13 +366,14 @@ def _gan_and_losses(run, args: argparse.Namespace):
         losses.load(args.out / runs.LOSSES, gan.step)
     elif any((args.out / name).exists() for name in runs.WEIGHTS):  # there are none where it was killed at its start
         raise InputError(f"{args.out}: has weights but no {runs.CHECKPOINT}, without which they would be lost; {again}")
+    weights_from_chief(gan)
     sizes = " and ".join(f"{network.count_params():,}" for network in (gan.generator, gan.discriminator))
     shape = "" if run.model == "original" else f", width {run.width}, hidden {run.hidden}, depth {run.depth}"
     print(f"networks  {run.model}{shape}: {sizes} parameters")
     return gan, losses
 
 
-def _train(run, args: argparse.Namespace, found, gan, losses) -> None:
+def _train(run, args: argparse.Namespace, found, gan, losses, strategy) -> None:
     from .backend import versions
     from .runs import write_files
 
@@ -336,7 +385,8 @@ def _train(run, args: argparse.Namespace, found, gan, losses) -> None:
         return
     _write_data_sheet(run, args.out, found.images)
     _print_training(run, gan.step)
-    _print_cost(run, gan, batches)
+    _print_devices(run, strategy)
+    _print_cost(run, gan, batches, strategy)
     run.versions = versions()
     run.write(args.out)
     if found.files:
@@ -380,12 +430,22 @@ def _print_training(run, step: int) -> None:
               "shows more", flush=True)
 
 
-def _print_cost(run, gan, batches) -> None:
+def _print_devices(run, strategy) -> None:
+    from .devices import machines, replicas
+
+    if (count := replicas(strategy)) > 1:
+        on = f"on {number} machines" if (number := machines(strategy)) > 1 else "of this machine"
+        print(f"devices   {count} {on}, each with {run.batch_size // count} images of a batch; batch normalization "
+              f"{run.batch_norm}", flush=True)
+
+
+def _print_cost(run, gan, batches, strategy) -> None:
     from .backend import peak_memory
     from .callbacks import try_steps
+    from .devices import machines
 
     left = run.steps - gan.step
-    if left <= SHORT:
+    if left <= SHORT or machines(strategy) > 1:  # each machine would stop trying by its own clock
         return
     seconds = try_steps(run, gan, batches)
     whole = seconds * left

@@ -130,6 +130,16 @@ HELP = {  # by the option's name; a value in brackets is what holds where nothin
         "train: what networks compute with; auto: bfloat16 where the device has it (dcgan: auto; original: float32)",
         "train: 計算の精度。auto は、bfloat16 の命令があればそれを使う (dcgan は auto、original は float32)",
     ),
+    "devices": Words(
+        "train: compute on one device or on all of this machine, GPUs where there are any (one); with the environment "
+        "variable TF_CONFIG on several machines",
+        "train: 一つのデバイスで計算するか、このマシンの全部を使うか。GPU があれば GPU を使う (one)。"
+        "環境変数 TF_CONFIG があれば、複数のマシンで計算する",
+    ),
+    "batch_norm": Words(
+        "train, on several devices: statistics of the whole batch, or of each device's share (synchronized)",
+        "train、複数のデバイスで: バッチ正規化の統計を、バッチ全体で取るか、デバイスごとに取るか (synchronized)",
+    ),
     "seed": Words(
         "train, measure: 0; generate: a new one each time", "乱数の種 (train, measure: 0、generate: 毎回新しい値)"
     ),

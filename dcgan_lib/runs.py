@@ -21,6 +21,7 @@ import numpy as np
 
 from .backend import keras, tf
 from .data import batches
+from .devices import BATCH_NORMS, is_shared, train_on_devices
 from .errors import InputError
 from .files import ASSETS, whole_file
 from .models import NOISE_SIZE, dcgan_discriminator, dcgan_generator, discriminator_model, generator_model
@@ -72,6 +73,7 @@ class Run:
     falling: bool = False
     average: float = 0.999
     precision: str = "float32"
+    batch_norm: str = "synchronized"  # over several devices
     seed: int = 0
     steps: int = 1200
     sample_every: int = 48
@@ -111,7 +113,7 @@ class Run:
             "model": MODELS, "loop": LOOPS, "image_size": IMAGE_SIZES, "channels": (1, 3), "fit": FITS,
             "latent_size": (NOISE_SIZE,),
             "width": range(1, MOST_WIDTH + 1), "hidden": range(MOST_WIDTH + 1), "depth": range(1, 8),
-            "precision": PRECISIONS, "seed": range(2**32), "batch_size": range(1, 2**62),
+            "precision": PRECISIONS, "batch_norm": BATCH_NORMS, "seed": range(2**32), "batch_size": range(1, 2**62),
             "steps": range(1, 2**62), "sample_every": range(1, 2**62),
         }
         if name == "average":
@@ -173,6 +175,8 @@ class Run:
             train_like_source(gan, data, steps, callbacks)
         elif tf is None:
             train_in_steps(gan, data, steps, callbacks)
+        elif is_shared(gan):
+            train_on_devices(gan, data, steps, callbacks)
         else:
             gan.fit(data, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=list(callbacks))
 

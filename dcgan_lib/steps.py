@@ -128,7 +128,9 @@ def train_in_steps(
     chance = made_ahead(partial(chance_of_step, gan, len(first)), gan.step)
     for index, real, drawn in zip(range(steps), itertools.chain([first], batches), chance):
         # What looks on may use the networks, and Keras on JAX moves their arrays about when it does.
-        state, losses = gan.train_function(State.of(gan), real, *drawn)
+        inputs = [None if array is None else engine.placed(array, axis)
+                  for axis, array in enumerate((real, *drawn))]
+        state, losses = gan.train_function(State.of(gan), *inputs)
         state.put_into(gan)
         watchers.on_train_batch_end(index, dict(zip(("d_loss", "g_loss"), map(float, losses))))
         if gan.stop_training:

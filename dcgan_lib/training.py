@@ -6,7 +6,7 @@ pictures and no files: those are callbacks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,21 @@ def _uniform(shape: Sequence[Any], seed: int, stream: int | tf.Tensor, low: floa
     return tf.random.stateless_uniform(shape, seed=key, minval=low, maxval=high, alg="philox")
 
 
+def drawn_for_all(draw: Callable[[Any], tf.Tensor], count: int | tf.Tensor, axis: int = 0) -> tf.Tensor:
+    """Random numbers of one replica of a ``tf.distribute`` strategy: its share of what one device would draw for all.
+
+    Args:
+        draw: makes numbers for so many images.
+        count: images of this replica; the others have as many.
+        axis: along which the images lie.
+    """
+    replica = tf.distribute.get_replica_context()
+    if replica is None or replica.num_replicas_in_sync == 1:
+        return draw(count)
+    first = replica.replica_id_in_sync_group * count
+    return tf.gather(draw(replica.num_replicas_in_sync * count), tf.range(first, first + count), axis=axis)
+
+
 def seen_through(network: keras.Model, inputs: tf.Tensor) -> tf.Tensor:
     """Call ``network`` in training mode and leave it as it was, the moving statistics included.
 
@@ -56,7 +71,8 @@ def augmented(images: tf.Tensor, seed: int, stream: int | tf.Tensor) -> tf.Tenso
         images: (n, side, side, channels).
         stream: as of :func:`draw_noise`; the same gives the same shifts and cuts.
     """
-    return shifted_and_cut(images, _uniform((4, tf.shape(images)[0]), seed, stream, 0.0, 1.0))
+    chances = drawn_for_all(lambda n: _uniform((4, n), seed, stream, 0.0, 1.0), tf.shape(images)[0], axis=1)
+    return shifted_and_cut(images, chances)
 
 
 def shifted_and_cut(images: Any, chances: Any) -> Any:
@@ -141,12 +157,14 @@ class GAN(keras.Model):
         """
         real = _real_images(data, self.generator)
         count = real.shape[0] or tf.shape(real)[0]  # a plain number where it is known before the step runs
-        # Each replica of a tf.distribute strategy has noise of its own, far from the streams of all steps.
-        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        stream = 2 * tf.cast(self.g_optimizer.iterations, tf.int64) + tf.cast(replica, tf.int64) * 2**40
+        stream = 2 * tf.cast(self.g_optimizer.iterations, tf.int64)
+
+        def noise(stream: tf.Tensor) -> tf.Tensor:
+            return drawn_for_all(lambda n: draw_noise(n, self.seed, stream), count)
+
         with tf.control_dependencies([real]):  # or an exhausted pipeline would still make `step` go on by one
-            d_loss = self.train_discriminator(real, draw_noise(count, self.seed, stream))
-            g_loss = self.train_generator(draw_noise(count, self.seed, stream + 1))
+            d_loss = self.train_discriminator(real, noise(stream))
+            g_loss = self.train_generator(noise(stream + 1))
         self.update_average()
         # Keras divides a loss by the number of replicas, so that the sum of their gradients is a mean.
         replicas = tf.distribute.get_strategy().num_replicas_in_sync

@@ -13,7 +13,8 @@ from notebook_tools import NOTEBOOKS, ROOT
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 MODULES = [
     "errors", "backend", "files", "reading", "data", "own_images", "models", "noise", "training", "steps",
-    "generating", "pictures", "runs", "metrics", "callbacks", "help_texts", "command_line", "benchmark", "__main__",
+    "devices", "generating", "pictures", "runs", "metrics", "callbacks", "help_texts", "command_line", "benchmark",
+    "__main__",
 ]
 ENGINES = ["engines.on_tensorflow", "engines.on_jax", "engines.on_torch"]  # of which `backend` loads one
 

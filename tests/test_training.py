@@ -422,9 +422,9 @@ with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
 keras.utils.set_random_seed(0)
 of_one = losses(GAN(dcgan_generator(width=8), dcgan_discriminator(width=8), seed=7))
 assert two.step == 1 and sorted(noises) == [0, 1]
-assert (noises[0] == draw_noise(16, 7, 1)).numpy().all(), "the first has what one device would have"
-assert not np.isin(noises[1], noises[0]).any(), "the second has its own"
-np.testing.assert_allclose(of_two, of_one, rtol=0.1)  # the other noise and smaller batches, but not half of it
+both = np.concatenate((noises[0], noises[1]))
+assert np.array_equal(both, draw_noise(32, 7, 1)), "together they have what one device would have"
+np.testing.assert_allclose(of_two, of_one, rtol=0.1)  # batch normalization over smaller batches, but not half of it
 means, now = two.averaged_generator.get_weights(), two.generator.get_weights()
 # The first step's rate is 1 - 2 / 11, from weights that were the same.
 keras.utils.set_random_seed(0)
@@ -435,7 +435,7 @@ for mean, new, old in zip(means, now, first):
 
 
 @pytest.mark.slow
-def test_each_replica_of_a_strategy_draws_its_own_noise():
+def test_each_replica_of_a_strategy_has_its_share_of_the_noise():
     done = subprocess.run([sys.executable, "-c", TWO_DEVICES], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import keras
 
 LABEL = "JAX"
 VERSION = jax.__version__
@@ -23,6 +24,18 @@ def value_and_gradient(loss: Callable[[list], tuple[Any, Any]], weights: Sequenc
 def updated(optimizer: Any, kept: list, gradient: list, weights: list) -> tuple[list, list]:
     """The weights, and what the optimizer keeps, after its step."""
     return optimizer.stateless_apply(kept, gradient, weights)
+
+
+def placed(array: Any, axis: int) -> Any:
+    """An array of a batch, whose images lie along ``axis``, where the step needs it: in equal shares on all devices.
+
+    XLA then divides the whole step among them as it compiles it.
+    """
+    distribution = keras.distribution.distribution()
+    if distribution is None:
+        return array
+    spread = jax.sharding.PartitionSpec(*[None] * axis, distribution.batch_dim_name)
+    return jax.device_put(array, jax.sharding.NamedSharding(distribution.device_mesh.backend_mesh, spread))
 
 
 def compiled(step: Callable) -> Callable:

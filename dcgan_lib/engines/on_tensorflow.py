@@ -1,5 +1,6 @@
 """TensorFlow: a tape records what is done to the weights, and functions are traced to graphs."""
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -8,7 +9,10 @@ import tensorflow as tf
 LABEL = "TensorFlow"
 VERSION = tf.__version__
 
-tf.zeros(())  # the first tensor wakes the device, which has messages of its own
+if os.environ.get("TF_CONFIG"):
+    tf.config.list_physical_devices()  # several machines can only be connected before the first tensor
+else:
+    tf.zeros(())  # the first tensor wakes the device, which has messages of its own
 tf.get_logger().setLevel("ERROR")  # no warning that many small functions are traced, as a notebook must
 # The graph optimizer's fusing of layers saves nothing here, and prints an error, a harmless one, for some networks.
 tf.config.optimizer.set_experimental_options({"remapping": False})
@@ -34,6 +38,11 @@ def updated(optimizer: Any, kept: list, gradient: list, weights: list) -> tuple[
     """
     optimizer.apply(gradient)
     return arrays(optimizer._trainable_variables), arrays(optimizer.variables)
+
+
+def placed(array: Any, axis: int) -> Any:
+    """An array of a batch, whose images lie along ``axis``, where the step needs it."""
+    return array
 
 
 def compiled(step: Callable) -> Callable:

@@ -30,6 +30,11 @@ def updated(optimizer: Any, kept: list, gradient: list, weights: list) -> tuple[
     return optimizer.stateless_apply(kept, gradient, weights)
 
 
+def placed(array: Any, axis: int) -> Any:
+    """An array of a batch, whose images lie along ``axis``, where the step needs it."""
+    return array
+
+
 def compiled(step: Callable) -> Callable:
     """``step`` as it is: PyTorch computes line by line."""
     return step
