@@ -13,6 +13,7 @@ import numpy as np
 
 from .backend import keras, tf
 from .data import to_float
+from .errors import InputError
 from .models import NOISE_SIZE, generator_containing_discriminator
 from .noise import uniform
 
@@ -140,6 +141,17 @@ class GAN(keras.Model):
         d_optimizer.build(self.discriminator.trainable_variables)
         probability = getattr(self.discriminator.layers[-1], "activation", None) is keras.activations.sigmoid
         self.cross_entropy = keras.losses.BinaryCrossentropy(from_logits=not probability)
+
+    def fit(self, *args: Any, **settings: Any) -> keras.callbacks.History:
+        """As Keras's own.
+
+        Raises:
+            InputError: the engine is not TensorFlow; ``steps.train_in_steps`` does the same on each.
+        """
+        if tf is None:
+            raise InputError("GAN.fit trains on TensorFlow alone; take dcgan_lib.steps.train_in_steps, or unset "
+                             "KERAS_BACKEND")
+        return super().fit(*args, **settings)
 
     @property
     def step(self) -> int:
