@@ -74,6 +74,10 @@ class Speed(NamedTuple):
     memory: int
     start: float
 
+    def ratios_to(self, other: "Speed") -> list[float]:
+        """How many steps it did in the time of one of ``other``, in every round, the least first."""
+        return sorted(base / own for base, own in zip(other.seconds, self.seconds, strict=True))
+
 
 def ways_to_train() -> dict[str, Way]:
     """The ways that ``speed`` compares; for each pair the source's loop stands first."""
@@ -317,7 +321,7 @@ def _print_speeds(rounds: int) -> None:
     loops: dict[str, Speed] = {}  # the source's loop with each pair, which stands before the others
     for (name, way), speed in zip(ways.items(), speeds, strict=True):
         loop = loops.setdefault(way.run.model, speed)
-        ratios = sorted(base / own for base, own in zip(loop.seconds, speed.seconds, strict=True))
+        ratios = speed.ratios_to(loop)
         images = way.run.batch_size / median(speed.seconds)
         share = speed.operations * images / peaks[way.run.precision]
         print(f"{name:30}{images:8.0f}  {median(ratios):9.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
@@ -364,7 +368,7 @@ def _print_engines(rounds: int) -> None:
             for way, speed in zip(ways, speeds, strict=True):
                 step = median(speed.seconds)
                 images = run.batch_size / step
-                ratio = median(base / own for base, own in zip(speeds[0].seconds, speed.seconds, strict=True))
+                ratio = median(speed.ratios_to(speeds[0]))
                 print(f"{pair:18}{precision:11}{way.engine:12}{step * 1e3:9.2f}{images:11,.0f}{ratio:7.2f}"
                       f"{60000 / images:14.2f} s{limit[way.engine] / step:10.0%}"
                       f"{speed.operations * images / peaks[precision]:13.1%}{speed.start:10.1f} s"

@@ -210,7 +210,7 @@ def try_steps(run: Run, gan: GAN, data: tf.data.Dataset, seconds: float = 5.0) -
     Args:
         seconds: after which no further step is tried; there are at least two, and at most five.
     """
-    variables = [*gan.variables, *gan.g_optimizer.variables, *gan.d_optimizer.variables]
+    variables = gan.all_variables
     before = [variable.numpy() for variable in variables]
     clock = StepClock(seconds)
     run.train(gan, data, 5, [clock])

@@ -628,6 +628,7 @@ def _count_modes(args: argparse.Namespace, folder: Path, run) -> None:
     import numpy as np
 
     from . import data, metrics
+    from .backend import keras
 
     digits = data.reference_digits(args.path)
     count, seed = args.batch_size or DEFAULT_COUNTED, args.seed or 0
@@ -636,7 +637,7 @@ def _count_modes(args: argparse.Namespace, folder: Path, run) -> None:
     images = _generated(folder, run, count, seed, args.nice)
     print(f"counted   {count:,} images{_best_of(count, args.nice)}, seed {seed}, and so many real ones\n")
     noise = np.random.default_rng(seed).uniform(-1, 1, (count, 32, 32, 3)).astype(np.float32)
-    real = (data.stacked_digits(digits, count, seed).images.astype(np.float32) - 127.5) / 127.5
+    real = keras.ops.convert_to_numpy(data.to_float(data.stacked_digits(digits, count, seed).images))
     print("           modes of 1,000  divergence from equal shares")
     for name, some in (("real", real), ("generated", images), ("noise", noise)):
         modes, divergence = metrics.count_modes(metrics.judge_stacked(judge, some))

@@ -20,9 +20,8 @@ import numpy as np
 
 from .backend import NAME, engine, keras, tf
 from .errors import InputError
-from .training import GAN
+from .training import GAN, repeat_step
 
-DEVICES = ("one", "all")
 BATCH_NORMS = ("synchronized", "each")  # statistics of the whole batch, or of each device's share
 
 
@@ -185,7 +184,7 @@ def weights_from_chief(gan: GAN) -> None:
     """Give the networks and optimizers of every machine the chief's values, as it has read them from a checkpoint."""
     if tf is None or machines(gan.distribute_strategy) == 1:
         return
-    for variable in (*gan.variables, *gan.g_optimizer.variables, *gan.d_optimizer.variables):
+    for variable in gan.all_variables:
         variable.assign(from_chief(gan.distribute_strategy, variable.numpy()))
 
 
@@ -225,20 +224,16 @@ def train_on_devices(
         batches: real images (n, height, width, channels), the same whole batches on every machine.
     """
     strategy = gan.distribute_strategy
-    watchers = keras.callbacks.CallbackList(callbacks, model=gan, epochs=1, steps=steps)
-    gan.stop_training = False
     if gan.train_function is None:  # where Keras keeps what it has compiled, until `compile` is called again
         gan.train_function = _step_of_all(gan)
-    watchers.on_train_begin()
-    for index, real in zip(range(steps), batches):
+
+    def step(real: tf.Tensor) -> dict[str, float]:
         share = len(real) // strategy.num_replicas_in_sync
         shares = strategy.experimental_distribute_values_from_function(
-            lambda device: real[device.replica_id_in_sync_group * share :][:share])  # noqa: B023 (called at once)
-        losses = gan.train_function(shares)
-        watchers.on_train_batch_end(index, {name: float(loss) for name, loss in losses.items()})
-        if gan.stop_training:
-            break
-    watchers.on_train_end()
+            lambda device: real[device.replica_id_in_sync_group * share :][:share])
+        return {name: float(loss) for name, loss in gan.train_function(shares).items()}
+
+    repeat_step(gan, step, batches, steps, callbacks)
     from_chief(strategy, np.zeros(()))  # none leaves before the chief has written all: it would miss it
 
 

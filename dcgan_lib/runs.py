@@ -206,12 +206,9 @@ def save_weights(model: keras.Model, path: Path) -> None:
         OSError: there is no room, or the folder cannot be written to.
         FloatingPointError: a weight is not a finite number; nothing is written.
     """
-    variables = list(model.variables)
-    if isinstance(model, GAN):
-        variables += model.g_optimizer.variables + model.d_optimizer.variables
     # HDF5 takes the whole process down with it when the disk is full, so that there must be room before it begins.
     size = 2**16
-    for variable in variables:
+    for variable in model.all_variables if isinstance(model, GAN) else model.variables:
         values = variable.numpy()
         if not np.isfinite(values).all():
             raise FloatingPointError(f"the weights {variable.path} are no longer finite")

@@ -4,8 +4,7 @@ What belongs here: the game of ``training`` once more, written so that nothing i
 What an engine does in its own way, value and gradient above all, is in ``engines``.
 """
 
-import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -15,7 +14,7 @@ from .backend import engine, keras
 from .data import made_ahead
 from .models import NOISE_SIZE
 from .noise import uniform
-from .training import GAN, shifted_and_cut
+from .training import GAN, augment_stream, averaging_rate, repeat_step, shifted_and_cut
 
 
 class State(NamedTuple):
@@ -96,8 +95,7 @@ def _averaged(average: float, step: Any, means: list, now: list) -> list:
     """As :meth:`GAN.update_average`."""
     if not average:
         return []
-    step = keras.ops.cast(step, "float32")
-    rate = 1 - keras.ops.minimum(average, (1 + step) / (10 + step))
+    rate = averaging_rate(average, step)
     return [mean + rate * (value - mean) for mean, value in zip(means, now, strict=True)]
 
 
@@ -106,7 +104,7 @@ def chance_of_step(gan: GAN, count: int, step: int) -> tuple[np.ndarray, np.ndar
     noise = np.stack([uniform((count, NOISE_SIZE), gan.seed, stream, -1, 1) for stream in (2 * step, 2 * step + 1)])
     if not gan.augment:
         return noise, None
-    return noise, np.stack([uniform((4, count), gan.seed, part * 2**50 + step, 0, 1) for part in (1, 2, 3)])
+    return noise, np.stack([uniform((4, count), gan.seed, augment_stream(part, step), 0, 1) for part in (1, 2, 3)])
 
 
 def train_in_steps(
@@ -118,21 +116,22 @@ def train_in_steps(
         gan: compiled.
         batches: real images, float32 (n, height, width, channels) in [-1, 1], n the same every time.
     """
-    watchers = keras.callbacks.CallbackList(callbacks, model=gan, epochs=1, steps=steps)
-    gan.stop_training = False
     if gan.train_function is None:  # where Keras keeps what it has compiled, until `compile` is called again
         gan.train_function = engine.compiled(partial(one_step, gan))
-    watchers.on_train_begin()
-    batches = iter(batches)
-    first = next(batches)
-    chance = made_ahead(partial(chance_of_step, gan, len(first)), gan.step)
-    for index, real, drawn in zip(range(steps), itertools.chain([first], batches), chance):
+
+    def step(inputs: tuple) -> dict[str, float]:
+        placed = [None if array is None else engine.placed(array, axis) for axis, array in enumerate(inputs)]
         # What looks on may use the networks, and Keras on JAX moves their arrays about when it does.
-        inputs = [None if array is None else engine.placed(array, axis)
-                  for axis, array in enumerate((real, *drawn))]
-        state, losses = gan.train_function(State.of(gan), *inputs)
+        state, losses = gan.train_function(State.of(gan), *placed)
         state.put_into(gan)
-        watchers.on_train_batch_end(index, dict(zip(("d_loss", "g_loss"), map(float, losses))))
-        if gan.stop_training:
-            break
-    watchers.on_train_end()
+        return dict(zip(("d_loss", "g_loss"), map(float, losses)))
+
+    repeat_step(gan, step, _with_chance(gan, batches), steps, callbacks)
+
+
+def _with_chance(gan: GAN, batches: Iterable[Any]) -> Iterator[tuple]:
+    """Each batch with what is drawn for it, which is made while a step is computed."""
+    chance = None
+    for real in batches:
+        chance = chance or made_ahead(partial(chance_of_step, gan, len(real)), gan.step)
+        yield real, *next(chance)

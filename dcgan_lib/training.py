@@ -50,6 +50,11 @@ def drawn_for_all(draw: Callable[[Any], tf.Tensor], count: int | tf.Tensor, axis
     return tf.gather(draw(replica.num_replicas_in_sync * count), tf.range(first, first + count), axis=axis)
 
 
+def augment_stream(part: int, step: int | tf.Tensor) -> int | tf.Tensor:
+    """The stream of the chances with which a step augments its first, second or third lot of images (``part``)."""
+    return part * 2**50 + step
+
+
 def seen_through(network: keras.Model, inputs: tf.Tensor) -> tf.Tensor:
     """Call ``network`` in training mode and leave it as it was, the moving statistics included.
 
@@ -154,6 +159,11 @@ class GAN(keras.Model):
         return super().fit(*args, **settings)
 
     @property
+    def all_variables(self) -> list[keras.Variable]:
+        """Those of the networks and of both optimizers: all that a checkpoint keeps."""
+        return [*self.variables, *self.g_optimizer.variables, *self.d_optimizer.variables]
+
+    @property
     def step(self) -> int:
         """How many steps these networks have been trained."""
         return int(keras.ops.convert_to_numpy(self.g_optimizer.iterations))
@@ -212,19 +222,24 @@ class GAN(keras.Model):
         """
         if not self.augment:
             return images
-        return augmented(images, self.seed, part * 2**50 + tf.cast(self.g_optimizer.iterations, tf.int64))
+        return augmented(images, self.seed, augment_stream(part, tf.cast(self.g_optimizer.iterations, tf.int64)))
 
     def update_average(self) -> None:
-        """Move the averaged weights, moving statistics included, towards G's as they are now.
-
-        In the first steps faster, so that the mean soon forgets the weights that training began with.
-        """
+        """Move the averaged weights, moving statistics included, towards G's as they are now."""
         if not self.average:
             return
-        step = keras.ops.cast(self.g_optimizer.iterations, "float32")
-        rate = 1 - keras.ops.minimum(self.average, (1 + step) / (10 + step))
+        rate = averaging_rate(self.average, self.g_optimizer.iterations)
         for mean, now in zip(self.averaged_generator.variables, self.generator.variables, strict=True):
             mean.assign(mean + rate * (now - mean))
+
+
+def averaging_rate(average: float, step: Any) -> Any:
+    """The part of the way that averaged weights go to the present ones after ``step`` steps.
+
+    In the first steps it is larger, so that the mean soon forgets the weights that training began with.
+    """
+    step = keras.ops.cast(step, "float32")
+    return 1 - keras.ops.minimum(average, (1 + step) / (10 + step))
 
 
 class FallingRate(keras.optimizers.schedules.LearningRateSchedule):
@@ -260,6 +275,25 @@ def _real_images(data: Any, generator: keras.Model) -> tf.Tensor:
     return tf.ensure_shape(images, generator.output_shape) if tf else images  # a pipeline may not know it beforehand
 
 
+def repeat_step(
+    gan: GAN, step: Callable[[Any], dict[str, float]], batches: Iterable[Any], steps: int,
+    callbacks: Sequence[keras.callbacks.Callback],
+) -> None:
+    """``step`` on each of so many batches, with ``callbacks`` called as ``fit`` would.
+
+    Args:
+        step: makes the losses, by name, of a batch.
+    """
+    watchers = keras.callbacks.CallbackList(callbacks, model=gan, epochs=1, steps=steps)
+    gan.stop_training = False
+    watchers.on_train_begin()
+    for index, batch in zip(range(steps), batches):
+        watchers.on_train_batch_end(index, step(batch))
+        if gan.stop_training:
+            break
+    watchers.on_train_end()
+
+
 def train_like_source(
     gan: GAN, batches: Iterable[tf.Tensor], steps: int, callbacks: Sequence[keras.callbacks.Callback] = ()
 ) -> None:
@@ -273,18 +307,11 @@ def train_like_source(
         gan: compiled; the source has SGD(5e-4, momentum 0.9, Nesterov) for both optimizers.
         batches: real images, float32 (n, height, width, channels), n the same every time.
     """
-    watchers = keras.callbacks.CallbackList(callbacks, model=gan, epochs=1, steps=steps)
-    gan.stop_training = False
     try:
         d_on_g = _compiled_like_source(gan)
-        watchers.on_train_begin()
-        for index, real in zip(range(steps), batches):
-            watchers.on_train_batch_end(index, _step_like_source(gan, d_on_g, real))
-            if gan.stop_training:
-                break
+        repeat_step(gan, lambda real: _step_like_source(gan, d_on_g, real), batches, steps, callbacks)
     finally:  # whatever stopped G's turn, D must not stay frozen for the next training
         gan.discriminator.trainable = True
-    watchers.on_train_end()
 
 
 def _compiled_like_source(gan: GAN) -> keras.Sequential:

@@ -4,10 +4,18 @@ import contextlib
 import io
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
+
 from dcgan_lib import command_line
+
+
+def needs(engine: str) -> pytest.MarkDecorator:
+    """Leaves a test out where this engine is not installed."""
+    return pytest.mark.skipif(not find_spec(engine), reason=f"{engine} is not installed: pip install '.[{engine}]'")
 
 
 class Done(NamedTuple):

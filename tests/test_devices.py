@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import importlib.util
 import json
 import os
 import shutil
@@ -21,7 +20,7 @@ from PIL import Image
 from dcgan_lib import command_line, devices, runs
 from dcgan_lib.backend import tf
 from dcgan_lib.errors import InputError
-from program import check_refusal, command, dcgan, dcgan_process
+from program import check_refusal, command, dcgan, dcgan_process, needs
 
 # At the usual learning rate, rounding alone can grow to a thousandth in 20 steps, on one device too.
 TINY = ("--mode", "train", "--width", 4, "--hidden", 8, "--batch_size", 16, "--learning_rate", 0.0001,
@@ -116,15 +115,12 @@ def test_two_devices_compute_what_one_does(tmp_path, digits_file):
                     for kind in devices.BATCH_NORMS]
 
 
-on_jax = pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="jax is not installed: pip install '.[jax]'")
-
-
 def jax_on_devices(count, *arguments):
     more = {"KERAS_BACKEND": "jax", "XLA_FLAGS": f"--xla_force_host_platform_device_count={count}"}
     return dcgan_process(*arguments, env=new_environment(**more))
 
 
-@on_jax
+@needs("jax")
 @pytest.mark.slow
 def test_two_devices_of_jax_compute_what_one_does(tmp_path, digits_file):
     """Both go on from a start on TensorFlow, since the engines do not draw the same first weights."""
@@ -139,7 +135,7 @@ def test_two_devices_of_jax_compute_what_one_does(tmp_path, digits_file):
     check_same(tmp_path / "2", tmp_path / "1")
 
 
-@on_jax
+@needs("jax")
 def test_on_jax_batch_normalization_sees_the_whole_batch(tmp_path, digits_file):
     done = jax_on_devices(2, *TINY, "--steps", 1, "--devices", "all", "--batch_norm", "each", "--path", digits_file,
                           "--out", tmp_path / "out")
@@ -149,9 +145,9 @@ def test_on_jax_batch_normalization_sees_the_whole_batch(tmp_path, digits_file):
 
 @pytest.mark.parametrize("engine, given, more, message", [
     pytest.param("jax", (), {"TF_CONFIG": "{}"}, "several machines train together on TensorFlow alone, not on JAX",
-                 marks=on_jax),
+                 marks=needs("jax")),
     pytest.param("torch", ("--devices", "all"), {}, "on PyTorch a training here has one device",
-                 marks=pytest.mark.skipif(not importlib.util.find_spec("torch"), reason="torch is not installed")),
+                 marks=needs("torch")),
 ])
 def test_what_another_engine_does_not_do(engine, given, more, message, tmp_path):
     env = new_environment(KERAS_BACKEND=engine, **more)

@@ -1,7 +1,6 @@
 """The step for three engines: on TensorFlow it is what ``fit`` does, and on JAX and PyTorch it is the same again."""
 
 import csv
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -16,11 +15,9 @@ from dcgan_lib.callbacks import LossHistory
 from dcgan_lib.data import batches
 from dcgan_lib.runs import Run
 from dcgan_lib.training import GAN
-from program import check_refusal, dcgan, dcgan_process, files
+from program import check_refusal, dcgan, dcgan_process, files, needs
 
-ENGINES = [pytest.param(name, marks=pytest.mark.skipif(not importlib.util.find_spec(name),
-                                                       reason=f"{name} is not installed: pip install '.[{name}]'"))
-           for name in ("jax", "torch")]
+ENGINES = [pytest.param(name, marks=needs(name)) for name in ("jax", "torch")]
 SMALL = ("--width", "4", "--hidden", "8", "--batch_size", "16", "--precision", "float32")
 
 
@@ -79,7 +76,7 @@ except ValueError as error:
 """
 
 
-@pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="jax is not installed: pip install '.[jax]'")
+@needs("jax")
 def test_on_jax_a_step_changes_nothing_and_returns_everything():
     env = {**os.environ, "KERAS_BACKEND": "jax"}
     done = subprocess.run([sys.executable, "-c", ONE_STEP], capture_output=True, text=True, timeout=120, env=env)

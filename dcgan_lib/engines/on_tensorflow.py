@@ -73,5 +73,3 @@ def gpu_peak_memory() -> int:
 def gpu_has_bfloat16() -> bool:
     details = tf.config.experimental.get_device_details(tf.config.get_visible_devices("GPU")[0])
     return details.get("compute_capability", (0,)) >= (8,)
-
-
