@@ -1,5 +1,6 @@
 """The form that all notebooks keep: two languages that say the same, executed outputs, links, small files."""
 
+import ast
 import json
 import re
 from collections import Counter
@@ -93,6 +94,48 @@ def wrong_place(term):
     if not re.search(rf"(?<![a-z]){re.escape(term.english)}(e?s)?(?![a-z])", en, re.I):
         return f"{term.english}: not in {link[1]}"
     return None
+
+
+class Name(NamedTuple):
+    """A row of the tables of the library's names."""
+
+    name: str
+    does_ja: str
+    does_en: str
+    where: str
+
+
+@cache
+def library_names():
+    tables = [source(cell) for cell in load(TERMS) if cell["id"].startswith("terms-library-table-")]
+    return [Name(*ROW.fullmatch(line)[1].split(" | ")) for table in tables for line in table.splitlines()[2:]]
+
+
+def imported_names(cells):
+    """What the code of these cells takes from the library: ``module.name``, by import or as ``module.name``."""
+    found, modules = set(), set()
+    for cell in cells:
+        if cell["cell_type"] != "code" or "setup" in tags(cell):
+            continue
+        for node in ast.walk(ast.parse(re.sub(r"^\s*[%!].*$", "", source(cell), flags=re.M))):
+            if isinstance(node, ast.ImportFrom) and node.module == "dcgan_lib":
+                modules |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dcgan_lib."):
+                found |= {f"{node.module.removeprefix('dcgan_lib.')}.{alias.name}" for alias in node.names}
+            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+                found.add(f"{node.value.id}.{node.attr}")
+    return {name for name in found if not name.startswith("engines.")}  # modules, and chapter 19 is about them
+
+
+def wrong_cell(row):
+    """What is wrong with the link of a name of the library: the cell must have it in its code or in its output."""
+    link = CELL_LINK.fullmatch(row.where)
+    cells = {cell["id"]: cell for cell in load(TERMS.parent / link[2])} if link else {}
+    if not link or link[1] not in cells:
+        return f"{row.name}: no such cell: {row.where}"
+    cell, own_name = cells[link[1]], row.name.strip("`").rpartition(".")[2]
+    printed = ["".join(output.get("text", [])) for output in cell.get("outputs", [])]
+    return None if re.search(rf"\b{own_name}\b", "\n".join([source(cell), *printed])) else f"{row.name}: not in {link[1]}"
 
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -203,6 +246,36 @@ def test_terms_stand_in_the_cells_that_the_tables_name():
 def test_a_wrong_row_of_terms_is_noticed(change):
     right = next(term for term in terms() if term.english == "generator")
     assert not wrong_place(right) and wrong_place(right._replace(**change))
+
+
+def test_every_name_that_chapters_import_is_told_once():
+    told = [row.name for row in library_names()]
+    imported = set().union(*(imported_names(load(path)) for path in NOTEBOOKS))
+    assert len(imported) > 60 and sorted(told) == sorted(f"`{name}`" for name in imported)
+    for row in library_names():
+        assert KANA_OR_KANJI.search(row.does_ja) and not KANA_OR_KANJI.search(row.does_en) and len(row.does_en) > 4, row
+        assert not wrong_cell(row)
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "start-data-load",
+        "[start-data-load](01_the_game.ipynb)",
+        "[start-data-ja](00_start_here.ipynb)",
+        "[start-none](00_start_here.ipynb)",
+    ],
+)
+def test_a_wrong_row_of_names_is_noticed(where):
+    right = next(row for row in library_names() if row.name == "`data.load_mnist_test`")
+    assert not wrong_cell(right) and wrong_cell(right._replace(where=where))
+
+
+@each_notebook
+def test_a_chapter_that_imports_names_says_where_they_are_told(path):
+    cells = load(path)
+    if imported_names(cells):
+        assert any("lang-ja" in tags(cell) and f"({TERMS.name})" in source(cell) for cell in cells)
 
 
 @each_notebook
