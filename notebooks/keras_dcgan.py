@@ -1,7 +1,9 @@
-"""The program that this book takes apart, in one piece: keras-dcgan, written anew for Keras 3.
+"""The program that this book takes apart, in one piece: keras-dcgan for Keras 3.
 
-python keras_dcgan.py --mode train                       writes a picture every 20 batches, and both networks' weights
-python keras_dcgan.py --mode generate --batch_size 64    makes generated_image.png with them; --nice takes the best 5 %
+python keras_dcgan.py --mode train
+    writes a picture every 20 batches, and both networks' weights
+python keras_dcgan.py --mode generate --batch_size 64
+    makes generated_image.png with them; --nice takes the best 5 %
 """
 
 import argparse
@@ -11,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from dcgan_lib.backend import keras
-from dcgan_lib.data import load_mnist  # keras.datasets.mnist, or where there is no network what comes with a package
+from dcgan_lib.data import load_mnist  # keras.datasets.mnist, or a package's images
 
 layers = keras.layers
 
@@ -56,7 +58,8 @@ def combine_images(images):
     picture = np.zeros((rows * height, columns * width))
     for index, image in enumerate(images):
         i, j = divmod(index, columns)
-        picture[i * height : (i + 1) * height, j * width : (j + 1) * width] = image[:, :, 0]
+        top, left = i * height, j * width
+        picture[top : top + height, left : left + width] = image[:, :, 0]
     return Image.fromarray(np.rint(picture * 127.5 + 127.5).astype(np.uint8))
 
 
@@ -64,21 +67,26 @@ def train(batch_size, epochs, most):
     real_images = (load_mnist().images.astype("float32") - 127.5) / 127.5
     d, g = discriminator_model(), generator_model()
     d_on_g = generator_containing_discriminator(g, d)
-    d_on_g.compile(keras.optimizers.SGD(0.0005, momentum=0.9, nesterov=True), "binary_crossentropy")
+    g_optim = keras.optimizers.SGD(0.0005, momentum=0.9, nesterov=True)
+    d_optim = keras.optimizers.SGD(0.0005, momentum=0.9, nesterov=True)
+    d_on_g.compile(g_optim, "binary_crossentropy")
     d.trainable = True
-    d.compile(keras.optimizers.SGD(0.0005, momentum=0.9, nesterov=True), "binary_crossentropy")
+    d.compile(d_optim, "binary_crossentropy")
     ones, zeros = np.ones((batch_size, 1)), np.zeros((batch_size, 1))
     for epoch in range(epochs):
         for index in range(min(len(real_images) // batch_size, most)):
             image_batch = real_images[index * batch_size : (index + 1) * batch_size]
-            generated_images = g.predict_on_batch(np.random.uniform(-1, 1, (batch_size, 100)))
+            noise = np.random.uniform(-1, 1, (batch_size, 100))
+            generated_images = g.predict_on_batch(noise)
             if index % 20 == 0:
                 combine_images(generated_images).save(f"{epoch}_{index}.png")
             d.reset_metrics()
-            d_loss = d.train_on_batch(np.concatenate((image_batch, generated_images)), np.concatenate((ones, zeros)))
+            x = np.concatenate((image_batch, generated_images))
+            d_loss = d.train_on_batch(x, np.concatenate((ones, zeros)))
             d.trainable = False
             d_on_g.reset_metrics()
-            g_loss = d_on_g.train_on_batch(np.random.uniform(-1, 1, (batch_size, 100)), ones)
+            noise = np.random.uniform(-1, 1, (batch_size, 100))
+            g_loss = d_on_g.train_on_batch(noise, ones)
             d.trainable = True
             print(f"epoch {epoch} batch {index} d_loss: {d_loss:f} g_loss: {g_loss:f}")
             if index % 10 == 9:
@@ -89,7 +97,8 @@ def train(batch_size, epochs, most):
 def generate(batch_size, nice):
     g = generator_model()
     g.load_weights("generator.weights.h5")
-    images = g.predict(np.random.uniform(-1, 1, (batch_size * (20 if nice else 1), 100)), verbose=0)
+    noise = np.random.uniform(-1, 1, (batch_size * (20 if nice else 1), 100))
+    images = g.predict(noise, verbose=0)
     if nice:
         d = discriminator_model()
         d.load_weights("discriminator.weights.h5")
@@ -98,12 +107,14 @@ def generate(batch_size, nice):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--mode", choices=("train", "generate"), required=True)
     parser.add_argument("--batch_size", type=int, default=128)
     parser.add_argument("--nice", action="store_true")
     parser.add_argument("--epochs", type=int, default=100)
-    parser.add_argument("--batches", type=int, default=10**9, help="at most so many in an epoch")
+    parser.add_argument("--batches", type=int, default=10**9, help="at most, an epoch")
     args = parser.parse_args()
     if args.mode == "train":
         train(args.batch_size, args.epochs, args.batches)
