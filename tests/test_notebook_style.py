@@ -135,7 +135,8 @@ def wrong_cell(row):
         return f"{row.name}: no such cell: {row.where}"
     cell, own_name = cells[link[1]], row.name.strip("`").rpartition(".")[2]
     printed = ["".join(output.get("text", [])) for output in cell.get("outputs", [])]
-    return None if re.search(rf"\b{own_name}\b", "\n".join([source(cell), *printed])) else f"{row.name}: not in {link[1]}"
+    found = re.search(rf"\b{own_name}\b", "\n".join([source(cell), *printed]))
+    return None if found else f"{row.name}: not in {link[1]}"
 
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
