@@ -4,6 +4,7 @@ nbconvert turns Markdown and code into HTML, latex2mathml the formulas; the temp
 Nothing in the pages asks another server for anything. To read them: ``python -m http.server -d out/site``.
 """
 
+import argparse
 import base64
 import html
 import importlib.util
@@ -237,8 +238,14 @@ def _write_pages(folder: Path) -> None:
     (folder / "search.json").write_text(json.dumps(pages.found, ensure_ascii=False), "utf-8")
 
 
-if __name__ == "__main__":
-    target = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "out" / "site").resolve()
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description="Write the book as web pages.")
+    parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "out" / "site", help="(out/site)")
+    target = parser.parse_args(arguments).folder.resolve()
     build(target)
     size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
     print(f"{target / 'index.html'}: {len(list(target.glob('*.html')))} pages, {size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()

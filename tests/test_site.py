@@ -160,6 +160,14 @@ def test_a_folder_with_something_else_is_left_alone(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+@pytest.mark.parametrize(("arguments", "code"), [(["--help"], 0), (["--folder", "pages"], 2), (["a", "b"], 2)])
+def test_only_a_folder_is_written_to(arguments, code, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        build.main(arguments)
+    assert ended.value.code == code and not list(tmp_path.iterdir())
+
+
 def test_the_weights_of_the_live_page_are_small_and_make_digits():
     from dcgan_lib.metrics import load_judge
 
