@@ -7,8 +7,8 @@ The weights of the pair in these files come from::
     python site/pack.py out/live
 """
 
+import argparse
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -63,4 +63,6 @@ def unpack(folder: Path = STATIC) -> list:
 
 
 if __name__ == "__main__":
-    pack(Path(sys.argv[1]), STATIC)
+    parser = argparse.ArgumentParser(description="Pack a trained pair for the live page.")
+    parser.add_argument("run", type=Path, help="the folder of the run")
+    pack(parser.parse_args().run, STATIC)
