@@ -64,10 +64,15 @@ class Term(NamedTuple):
         return [span[1:-1] for span in CODE_SPAN.findall(self.never)]
 
 
+def rows(kind, prefix):
+    """The rows of the tables of chapter 23 in cells whose id begins with ``prefix``."""
+    tables = [source(cell) for cell in load(TERMS) if cell["id"].startswith(prefix)]
+    return [kind(*ROW.fullmatch(line)[1].split(" | ")) for table in tables for line in table.splitlines()[2:]]
+
+
 @cache
 def terms():
-    tables = [source(cell) for cell in load(TERMS) if cell["id"].startswith("terms-table-")]
-    return [Term(*ROW.fullmatch(line)[1].split(" | ")) for table in tables for line in table.splitlines()[2:]]
+    return rows(Term, "terms-table-")
 
 
 def wrong_word(text):
@@ -107,8 +112,7 @@ class Name(NamedTuple):
 
 @cache
 def library_names():
-    tables = [source(cell) for cell in load(TERMS) if cell["id"].startswith("terms-library-table-")]
-    return [Name(*ROW.fullmatch(line)[1].split(" | ")) for table in tables for line in table.splitlines()[2:]]
+    return rows(Name, "terms-library-table-")
 
 
 def imported_names(cells):
@@ -117,7 +121,7 @@ def imported_names(cells):
     for cell in cells:
         if cell["cell_type"] != "code" or "setup" in tags(cell):
             continue
-        for node in ast.walk(ast.parse(re.sub(r"^\s*[%!].*$", "", source(cell), flags=re.M))):
+        for node in ast.walk(ast.parse(source(cell))):
             if isinstance(node, ast.ImportFrom) and node.module == "dcgan_lib":
                 modules |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dcgan_lib."):
