@@ -40,7 +40,8 @@ def running(folder, **settings):
     environment.pop("NOTEBOOK_LANGUAGE", None)
     token = secrets.token_hex(8)
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--port=0", f"--IdentityProvider.token={token}",
-               "--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+               "--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+               "--expose-app-in-browser"]
     if hasattr(os, "getuid") and os.getuid() == 0:
         command.append("--allow-root")
     log = folder / "log"
@@ -60,10 +61,35 @@ def lab(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def lab_that_draws_all(tmp_path_factory):
-    """One that draws also the cells that are far from what is seen."""
-    with running(tmp_path_factory.mktemp("lab"), windowingMode="none") as lab:
-        yield lab
+def page_that_draws_all(tmp_path_factory, chromium):
+    """A page of JupyterLab, and its errors; it draws also the cells that are far from what is seen."""
+    with running(tmp_path_factory.mktemp("lab"), windowingMode="none") as (address, token):
+        page, errors = chromium.new_page(viewport={"width": 1400, "height": 1000}), []
+        # "Disposed" comes from a notebook that is closed, sometimes late.
+        page.on("pageerror", lambda error: str(error) == "Disposed" or errors.append(str(error)))
+        page.goto(f"{address}/lab?reset&token={token}")
+        page.wait_for_function("window.jupyterapp?.commands.hasCommand('docmanager:open')", timeout=60_000)
+        page.evaluate("async () => { await jupyterapp.restored }")
+        yield page, errors
+        page.close()
+
+
+@pytest.fixture
+def opened(page_that_draws_all):
+    """Opens a notebook in that page, alone. What JupyterLab says as it closes the one before does not count."""
+    page, errors = page_that_draws_all
+
+    def opened(path):
+        errors.clear()
+        page.evaluate("async path => { await jupyterapp.commands.execute('docmanager:open', {path}) }",
+                      f"notebooks/{path.name}")
+        return page
+
+    yield opened
+    said = errors.copy()
+    # Not its command to close, which asks whether to save what the kernel has told of itself by then.
+    page.evaluate("() => jupyterapp.shell.currentWidget.dispose()")
+    assert not said
 
 
 def _address(runtime, server, log):
@@ -131,14 +157,16 @@ def run_all(page):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_opens_and_its_pictures_show(open_notebook, lab_that_draws_all, path):
-    page = open_notebook(path, lab_that_draws_all)
+def test_a_notebook_opens_and_its_pictures_show(opened, path):
+    page = opened(path)
     cells = load(path)
     pictures = sum("image/png" in output.get("data", {}) for cell in cells for output in cell.get("outputs", []))
+    texts = "".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
     page.wait_for_function(
         f"document.querySelectorAll('.jp-Notebook .jp-Cell').length === {len(cells)} && "
         f"document.querySelectorAll('.jp-OutputArea img').length >= {pictures} && "
-        f"{IMAGES}.every((image) => image.complete)", timeout=90_000,
+        f"{IMAGES}.length >= {pictures + texts.count('![') + texts.count('<img')} && "
+        f"{IMAGES}.every((image) => image.currentSrc && image.complete)", timeout=90_000,
     )
     assert not page.evaluate(f"{IMAGES}.filter((image) => !image.naturalWidth).map((image) => image.src)")
 
