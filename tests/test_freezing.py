@@ -11,13 +11,14 @@ import os
 import re
 import subprocess
 import sys
+from functools import cache
 from importlib.metadata import version
-from importlib.util import find_spec
 
 import pytest
 
 from dcgan_lib import models
 from notebook_tools import ROOT, load, source
+from program import needs
 
 NOTEBOOK = ROOT / "notebooks" / "07_freezing.ipynb"
 VERSIONS = ["3.13.2", "3.15.1"]
@@ -163,17 +164,26 @@ def experiments(engine: str) -> str:
     ])
 
 
-def install(requirement: str, folder) -> None:
-    """Put one pure Python wheel into ``folder``, or skip the test where there is no package index."""
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--disable-pip-version-check",
-               "--retries", "1", "--timeout", "20", "--target", str(folder), requirement]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    except subprocess.TimeoutExpired:
-        pytest.skip(f"{requirement} was not installed within two minutes")
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
-        pytest.skip(f"{requirement} cannot be installed here: {reason}")
+@pytest.fixture(scope="module")
+def folder_of(tmp_path_factory):
+    """Puts one pure Python wheel into a folder of its own, or skips the test where there is no package index."""
+    @cache
+    def folder_of(requirement: str):
+        if requirement == f"keras=={version('keras')}":
+            return ""
+        folder = tmp_path_factory.mktemp("wheel")
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--disable-pip-version-check",
+                   "--retries", "1", "--timeout", "20", "--target", str(folder), requirement]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        except subprocess.TimeoutExpired:
+            pytest.skip(f"{requirement} was not installed within two minutes")
+        if done.returncode:
+            reason = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
+            pytest.skip(f"{requirement} cannot be installed here: {reason}")
+        return folder
+
+    return folder_of
 
 
 def run(program: str, folder, engine: str = "tensorflow") -> dict:
@@ -199,22 +209,13 @@ def expected(column: str) -> dict[str, str]:
     return {label: found[COLUMNS.index(column)] for label, found in EXPECTED.items()}
 
 
-def bring(engine: str, wanted: str, folder) -> None:
-    """See to it that a program with ``folder`` before all else finds the engine and this Keras, or skip the test."""
-    if not find_spec(engine):
-        pytest.skip(f"{engine} is not installed")
-    if version("keras") != wanted:
-        install(f"keras=={wanted}", folder)
-
-
-def check_keras_3(wanted: str, folder, engine: str, jit: bool = False) -> None:
+def check_keras_3(wanted: str, folder_of, engine: str, jit: bool = False) -> None:
     """The cells say ``jit_compile=False``; with ``jit`` they say ``True``."""
-    bring(engine, wanted, folder)
     program = KERAS_3 + experiments(engine)
     if jit:
         assert "jit_compile=False" in program
         program = program.replace("jit_compile=False", "jit_compile=True")
-    result = run(program, folder, engine)
+    result = run(program, folder_of(f"keras=={wanted}"), engine)
     assert result["version"] == wanted
     assert moved(result) == expected(engine)
     assert said(result) == SAID[engine]
@@ -223,38 +224,39 @@ def check_keras_3(wanted: str, folder, engine: str, jit: bool = False) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("wanted", VERSIONS)
-def test_keras_3_reads_trainable_when_it_traces(wanted, tmp_path):
-    check_keras_3(wanted, tmp_path, "tensorflow")
+def test_keras_3_reads_trainable_when_it_traces(wanted, folder_of):
+    check_keras_3(wanted, folder_of, "tensorflow")
 
 
+@needs("jax")
 @pytest.mark.slow
 @pytest.mark.parametrize("wanted, jit", [*((wanted, True) for wanted in VERSIONS), (VERSIONS[-1], False)])
-def test_on_jax_trainable_is_read_at_every_step_and_the_number_of_weights_is_kept(wanted, jit, tmp_path):
+def test_on_jax_trainable_is_read_at_every_step_and_the_number_of_weights_is_kept(wanted, jit, folder_of):
     """``jit`` is what Keras does there by itself."""
-    check_keras_3(wanted, tmp_path, "jax", jit)
+    check_keras_3(wanted, folder_of, "jax", jit)
 
 
+@needs("jax")
 @pytest.mark.slow
 @pytest.mark.parametrize("wanted", VERSIONS)
-def test_on_jax_layers_of_the_same_shape_must_not_be_swapped(wanted, tmp_path):
+def test_on_jax_layers_of_the_same_shape_must_not_be_swapped(wanted, folder_of):
     """Keras compiles the step for the layers that it met first, and later puts the weights of others in their place."""
-    bring("jax", wanted, tmp_path)
-    losses = run(KERAS_3 + SWAP, tmp_path, "jax")["losses"]
+    losses = run(KERAS_3 + SWAP, folder_of(f"keras=={wanted}"), "jax")["losses"]
     assert abs(losses["jit_compile=False"] - losses["true"]) < 1e-6
     assert abs(losses["jit_compile=True"] - losses["true"]) > 0.1
 
 
+@needs("torch")
 @pytest.mark.slow
 @pytest.mark.parametrize("wanted", VERSIONS)
-def test_on_pytorch_trainable_is_read_at_every_step(wanted, tmp_path):
-    check_keras_3(wanted, tmp_path, "torch")
+def test_on_pytorch_trainable_is_read_at_every_step(wanted, folder_of):
+    check_keras_3(wanted, folder_of, "torch")
 
 
 @pytest.mark.slow
-def test_tf_keras_reads_trainable_at_compile(tmp_path):
+def test_tf_keras_reads_trainable_at_compile(folder_of):
     tensorflow = ".".join(version("tensorflow").split(".")[:2])
-    install(f"tf_keras=={tensorflow}.*", tmp_path)
-    result = run(TF_KERAS + experiments("tensorflow"), tmp_path)
+    result = run(TF_KERAS + experiments("tensorflow"), folder_of(f"tf_keras=={tensorflow}.*"))
     assert result["version"].startswith(f"{tensorflow}.")
     assert moved(result) == expected("tf_keras")
     assert list(said(result)) == ["one optimizer for both"]
