@@ -19,8 +19,9 @@ import psutil
 
 from .errors import InputError
 
-# No C++ messages below "error"; with several machines none of these either, as Python tells it when one is gone.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if os.environ.get("TF_CONFIG") else "2")
+# No C++ messages but the last words before an abort. What TensorFlow calls an error there is raised in Python, too, or
+# is none, as its "oneDNN supports DT_INT32 only on platforms with AVX-512".
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Else the first program on a GPU takes nearly all of its memory, and a second notebook finds none.
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # the same for JAX
