@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -31,9 +32,10 @@ def dcgan(*arguments, cwd=None) -> Done:
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), contextlib.chdir(cwd or "."):
         code = command_line.main([str(argument) for argument in arguments])
-    from tensorflow.python.framework.config import disable_op_determinism  # after the program's own, silent import
+    if "tensorflow" in sys.modules:
+        from tensorflow.python.framework.config import disable_op_determinism
 
-    disable_op_determinism()  # a training asks for it, and it would change what other tests see
+        disable_op_determinism()  # a training asks for it, and it would change what other tests see
     return Done(code, out.getvalue(), err.getvalue())
 
 
@@ -42,9 +44,50 @@ def command(*arguments) -> list[str]:
     return [sys.executable, "-m", "dcgan_lib", *map(str, arguments)]
 
 
+# A shell's background job, as the tests may be one, passes on that SIGINT is ignored.
+OFTEN = """
+import signal
+from dcgan_lib import command_line
+signal.signal(signal.SIGINT, signal.default_int_handler)
+command_line.CHECKPOINT_STEPS, command_line.CHECKPOINT_SECONDS = 20, float("inf")
+raise SystemExit(command_line.main())
+"""
+
+
+def command_often(*arguments) -> list[str]:
+    """The same with a checkpoint every 20 steps, whatever it costs."""
+    return [sys.executable, "-c", OFTEN, *map(str, arguments)]
+
+
 def dcgan_process(*arguments, cwd=None, env=None, timeout=300) -> subprocess.CompletedProcess:
     """Run the program in a process of its own; its output is text."""
     return subprocess.run(command(*arguments), cwd=cwd, env=env, capture_output=True, text=True, timeout=timeout)
+
+
+IN_TURN = """
+import json
+import sys
+
+{before}
+sys.path.insert(0, {tests!r})
+from program import dcgan
+
+print(json.dumps([dcgan(*line) for line in json.load(sys.stdin)]))
+"""
+
+
+def dcgan_in_turn(*lines, env=None, before="", timeout=300) -> list[Done]:
+    """Run the program with each of these lists of arguments in one process of its own.
+
+    Args:
+        before: what it does first; its messages do not count.
+    """
+    program = IN_TURN.format(before=before, tests=str(Path(__file__).parent))
+    given = json.dumps([[str(argument) for argument in line] for line in lines])
+    done = subprocess.run([sys.executable, "-c", program], input=given, env=env, capture_output=True, text=True,
+                          timeout=timeout)
+    assert done.returncode == 0 and (before or not done.stderr), done.stderr
+    return [Done(*each) for each in json.loads(done.stdout)]
 
 
 def check_refusal(done, message: str, name: str = "dcgan") -> None:

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from dcgan_lib import command_line, data, own_images, runs
-from program import check_refusal, dcgan, dcgan_process, files
+from program import check_refusal, command_often, dcgan, dcgan_process, files
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 SMALL = ("--width", 4, "--hidden", 8, "--batch_size", 16)
@@ -61,21 +61,10 @@ def test_samples_and_animation_show_the_training(trained):
     assert first.shape == last.shape == (224, 224) and (first != last).any()
 
 
-# The program with a checkpoint every 20 steps, whatever it costs.
-OFTEN = """
-from dcgan_lib import command_line
-command_line.CHECKPOINT_STEPS, command_line.CHECKPOINT_SECONDS = 20, float("inf")
-raise SystemExit(command_line.main())
-"""
-
-
 def start(*arguments, out):
-    """Begin a training. A shell's background job, as the tests may be one, passes on that SIGINT is ignored."""
-    heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    return subprocess.Popen(
-        [sys.executable, "-c", heed + OFTEN, *map(str, arguments), "--out", str(out)],
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    )
+    """Begin a training."""
+    return subprocess.Popen(command_often(*arguments, "--out", out), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                            text=True)
 
 
 def wait_for(condition, process, seconds=120):

@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from dataclasses import asdict
 from types import SimpleNamespace
@@ -20,7 +19,7 @@ from PIL import Image
 from dcgan_lib import command_line, devices, runs
 from dcgan_lib.backend import tf
 from dcgan_lib.errors import InputError
-from program import check_refusal, command, dcgan, dcgan_process, needs
+from program import check_refusal, command_often, dcgan, dcgan_in_turn, dcgan_process, needs
 
 # At the usual learning rate, rounding alone can grow to a thousandth in 20 steps, on one device too.
 TINY = ("--mode", "train", "--width", 4, "--hidden", 8, "--batch_size", 16, "--learning_rate", 0.0001,
@@ -46,15 +45,13 @@ def check_same(first, second):
 
 
 def new_environment(**more):
-    """One in which the library has not yet settled how much TensorFlow may say, with one thread for each process."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", **more}
-    del environment["TF_CPP_MIN_LOG_LEVEL"]
-    return environment
+    """One with one thread for each process."""
+    return {**os.environ, "OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", **more}
 
 
 @contextlib.contextmanager
 def machines(*arguments):
-    """The program on so many machines, all of them on the loopback, with these arguments each; killed at the end."""
+    """The program, with many checkpoints, on machines that have these arguments each; killed at the end."""
     with contextlib.ExitStack() as sockets:
         bound = [sockets.enter_context(socket.socket()) for _ in arguments]
         for one in bound:
@@ -65,8 +62,8 @@ def machines(*arguments):
         for index, given in enumerate(arguments):
             config = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
             started.append(subprocess.Popen(
-                command(*given), env=new_environment(TF_CONFIG=json.dumps(config)), text=True, stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
+                command_often(*given), env=new_environment(TF_CONFIG=json.dumps(config)), stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, text=True,
             ))
         yield started
     finally:
@@ -85,60 +82,51 @@ def ended_well(process):
 
 
 TWO_DEVICES = """
-import sys
 import tensorflow as tf
 two = [tf.config.LogicalDeviceConfiguration()] * 2
 tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], two)
-from dcgan_lib import command_line
-*arguments, out = sys.argv[1:]
-runs = {"one": (), "all": ("--devices", "all"), "each": ("--devices", "all", "--batch_norm", "each")}
-for name, given in runs.items():
-    if code := command_line.main([*arguments, *given, "--out", f"{out}/{name}"]):
-        sys.exit(code)
 """
 
 
 @pytest.mark.slow
 def test_two_devices_compute_what_one_does(tmp_path, digits_file):
-    arguments = [*TINY, "--steps", "20", "--augment", "--path", digits_file, tmp_path]
-    done = subprocess.run(
-        [sys.executable, "-c", TWO_DEVICES, *map(str, arguments)], env=new_environment(), capture_output=True,
-        text=True, timeout=200,
-    )
-    assert done.returncode == 0, done.stderr
+    arguments = (*TINY, "--steps", 20, "--augment", "--path", digits_file, "--out")
+    kinds = {"one": (), "all": ("--devices", "all"), "each": ("--devices", "all", "--batch_norm", "each")}
+    lines = [(*arguments, tmp_path / name, *kind) for name, kind in kinds.items()]
+    runs_of = dcgan_in_turn(*lines, before=TWO_DEVICES, env=new_environment())
+    assert all((done.returncode, done.stderr) == (0, "") for done in runs_of), runs_of
     check_same(tmp_path / "all", tmp_path / "one")
     one, each = losses(tmp_path / "one"), losses(tmp_path / "each")
     assert len(one) == 20 and np.ptp(one[:, 1]) > 1e-3, "they learn"
     assert 1e-4 < np.abs(each - one).max() < 0.1, "statistics of half a batch each are others"
-    said = [line for line in done.stdout.splitlines() if line.startswith("devices")]
+    said = [line for done in runs_of for line in done.stdout.splitlines() if line.startswith("devices")]
     assert said == [f"devices   2 of this machine, each with 8 images of a batch; batch normalization {kind}"
                     for kind in devices.BATCH_NORMS]
 
 
-def jax_on_devices(count, *arguments):
-    more = {"KERAS_BACKEND": "jax", "XLA_FLAGS": f"--xla_force_host_platform_device_count={count}"}
-    return dcgan_process(*arguments, env=new_environment(**more))
+JAX_ON_TWO = {"KERAS_BACKEND": "jax", "XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
 
 
 @needs("jax")
 @pytest.mark.slow
 def test_two_devices_of_jax_compute_what_one_does(tmp_path, digits_file):
     """Both go on from a start on TensorFlow, since the engines do not draw the same first weights."""
-    start = dcgan(*TINY, "--steps", 1, "--augment", "--path", digits_file, "--out", tmp_path / "1")
+    start = dcgan(*TINY, "--steps", 1, "--augment", "--path", digits_file, "--out", tmp_path / "one")
     assert start.returncode == 0, start.stderr
-    shutil.copytree(tmp_path / "1", tmp_path / "2")
-    for count in (1, 2):
-        done = jax_on_devices(count, "--mode", "train", "--resume", "--steps", 21, "--devices", "all", "--out",
-                              tmp_path / str(count))
-        assert (done.returncode, done.stderr) == (0, ""), done.stderr
-        assert ("devices   2 of this machine, each with 8 images" in done.stdout) == (count == 2)
-    check_same(tmp_path / "2", tmp_path / "1")
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    kinds = {"one": (), "two": ("--devices", "all")}
+    lines = [("--mode", "train", "--resume", "--steps", 21, *kind, "--out", tmp_path / name)
+             for name, kind in kinds.items()]
+    one, two = dcgan_in_turn(*lines, env=new_environment(**JAX_ON_TWO))
+    assert one[::2] == two[::2] == (0, ""), (one, two)
+    assert "\ndevices" not in one.stdout and "\ndevices   2 of this machine, each with 8 images" in two.stdout
+    check_same(tmp_path / "two", tmp_path / "one")
 
 
 @needs("jax")
 def test_on_jax_batch_normalization_sees_the_whole_batch(tmp_path, digits_file):
-    done = jax_on_devices(2, *TINY, "--steps", 1, "--devices", "all", "--batch_norm", "each", "--path", digits_file,
-                          "--out", tmp_path / "out")
+    done = dcgan_process(*TINY, "--steps", 1, "--devices", "all", "--batch_norm", "each", "--path", digits_file,
+                         "--out", tmp_path / "out", env=new_environment(**JAX_ON_TWO))
     check_refusal(done, "on JAX batch normalization sees the whole batch")
     assert not (tmp_path / "out").exists()
 
@@ -215,7 +203,7 @@ def test_a_machine_is_killed_and_the_run_goes_on_with_one_or_with_two(tmp_path, 
     two, one = tmp_path / "two", tmp_path / "one"
     chief, other = (("--mode", "train", "--path", digits_file, "--out", out) for out in (two, tmp_path / "other"))
     with machines((*TINY, *chief, "--steps", 10**6), other) as processes:
-        kill_after(100, two, 1, processes)
+        kill_after(20, two, 1, processes)
     shutil.copytree(two, one)
     saved = rows(two)
     done = dcgan("--mode", "train", "--resume", "--steps", saved + 5, "--out", one)

@@ -15,7 +15,7 @@ from dcgan_lib.callbacks import LossHistory
 from dcgan_lib.data import batches
 from dcgan_lib.runs import Run
 from dcgan_lib.training import GAN
-from program import check_refusal, dcgan, dcgan_process, files, needs
+from program import check_refusal, dcgan, dcgan_in_turn, files, needs
 
 ENGINES = [pytest.param(name, marks=needs(name)) for name in ("jax", "torch")]
 SMALL = ("--width", "4", "--hidden", "8", "--batch_size", "16", "--precision", "float32")
@@ -94,8 +94,15 @@ def test_every_loop_over_batches_without_tensorflow_begins_anew(digits, monkeypa
             assert np.array_equal(keras.ops.convert_to_numpy(one), other)
 
 
-def on(engine, *arguments):
-    return dcgan_process(*arguments, env={**os.environ, "KERAS_BACKEND": engine})
+def going_on(folder, end):
+    return "--mode", "train", "--out", folder, "--resume", "--steps", end
+
+
+def on(engine, *lines):
+    """The program with each of these lists of arguments, all of which must end well, in one process of this engine."""
+    every = dcgan_in_turn(*lines, env={**os.environ, "KERAS_BACKEND": engine})
+    assert all((done.returncode, done.stderr) == (0, "") for done in every), every
+    return every
 
 
 @pytest.fixture(scope="module")
@@ -107,16 +114,9 @@ def begun(digits_file, tmp_path_factory):
     start = ("--mode", "train", "--path", digits_file, "--out", folder / "begun", "--steps", "2", "--augment",
              "--learning_rate", "0.0003", *SMALL)
     assert dcgan(*start).returncode == 0
-    return folder / "begun", losses(resumed(dcgan, folder / "begun", folder / "tensorflow", 22))
-
-
-def resumed(run, begun, folder, *ends):
-    """A copy of a run that goes on to each of these steps."""
-    shutil.copytree(begun, folder)
-    for end in ends:
-        done = run("--mode", "train", "--out", folder, "--resume", "--steps", end)
-        assert (done.returncode, done.stderr) == (0, ""), done.stderr
-    return folder
+    shutil.copytree(folder / "begun", folder / "tensorflow")
+    assert dcgan(*going_on(folder / "tensorflow", 22)).returncode == 0
+    return folder / "begun", losses(folder / "tensorflow")
 
 
 def losses(folder):
@@ -128,26 +128,24 @@ def losses(folder):
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_run_goes_on_on_another_engine(engine, begun, tmp_path):
     folder, theirs = begun
+    whole, parts = (shutil.copytree(folder, tmp_path / name) for name in ("whole", "parts"))
+    # One run is broken off at a step at which no checkpoint is due, and another process goes on with it.
+    *_, measured = on(
+        engine, going_on(parts, 9), going_on(whole, 22),
+        ("--mode", "generate", "--nice", "--batch_size", 4, "--seed", 1, "--out", whole),
+        ("--mode", "measure", "--out", whole),
+    )
+    on(engine, going_on(parts, 22))
+    assert files(parts)["losses.csv"] == files(whole)["losses.csv"]
 
-    def run(*arguments):
-        return on(engine, *arguments)
-
-    whole = resumed(run, folder, tmp_path / "whole", 22)
     ours = losses(whole)
     assert len(ours) == len(theirs) == 22
     np.testing.assert_allclose(ours, theirs, atol=1e-4)
     assert np.abs(np.diff(theirs, axis=0)).mean() > 3e-4, "they would tell one training from another"
     assert engine in Run.read(whole).versions
-    # Broken off at a step at which no checkpoint is due, and gone on with: nothing differs.
-    parts = resumed(run, folder, tmp_path / "parts", 9, 22)
-    assert files(parts)["losses.csv"] == files(whole)["losses.csv"]
-
-    generated = run("--mode", "generate", "--nice", "--batch_size", "4", "--seed", "1", "--out", whole)
-    assert generated.returncode == 0 and (whole / "nice_generated_image.png").is_file(), generated.stderr
+    assert (whole / "nice_generated_image.png").is_file()
     on_tensorflow = dcgan("--mode", "measure", "--out", whole)
-    on_engine = run("--mode", "measure", "--out", whole)
-    assert (on_engine.returncode, on_engine.stderr) == (0, ""), on_engine.stderr
-    ours, theirs = (done.stdout.split("generated ")[1].split()[0] for done in (on_engine, on_tensorflow))
+    ours, theirs = (done.stdout.split("generated ")[1].split()[0] for done in (measured, on_tensorflow))
     assert float(ours) == pytest.approx(float(theirs), rel=1e-3)
 
 
@@ -157,8 +155,10 @@ def test_the_sources_pair_and_loop_on_another_engine(engine, digits_file, tmp_pa
     start = ("--mode", "train", "--model", "original", "--loop", "source", "--batch_size", "8", "--steps", "1",
              "--path", digits_file, "--out", tmp_path / "begun")
     assert dcgan(*start).returncode == 0
-    theirs = losses(resumed(dcgan, tmp_path / "begun", tmp_path / "theirs", 5))
-    ours = losses(resumed(lambda *arguments: on(engine, *arguments), tmp_path / "begun", tmp_path / "ours", 5))
+    shutil.copytree(tmp_path / "begun", tmp_path / "ours")
+    assert dcgan(*going_on(tmp_path / "begun", 5)).returncode == 0
+    on(engine, going_on(tmp_path / "ours", 5))
+    theirs, ours = (losses(tmp_path / name) for name in ("begun", "ours"))
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
     assert np.abs(np.diff(theirs, axis=0)).mean() > 3e-4, "they would tell one training from another"
 
