@@ -196,8 +196,7 @@ def peak_rate(dtype: str, size: int = 2048) -> float:
 
 
 def callbacks_share(run: Run, steps: int = 400) -> float:
-    """Which part of the time between two steps goes to what watches a training in the command line."""
-    run = replace(run, steps=steps)
+    """Which part of the time goes to what watches a training in the command line, in the first ``steps`` of ``run``."""
     with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
         stopwatch = _Stopwatch(keras.callbacks.CallbackList(watchers(run, LossHistory(), Path(folder))))
         run.train(run.gan(), run.batches(load_mnist().images), steps, [stopwatch])

@@ -166,7 +166,7 @@ class GAN(keras.Model):
     @property
     def step(self) -> int:
         """How many steps these networks have been trained."""
-        return int(keras.ops.convert_to_numpy(self.g_optimizer.iterations))
+        return int(self.g_optimizer.iterations.numpy())
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One step: the discriminator learns from half real, half generated images, then the generator from it.
