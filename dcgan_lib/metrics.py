@@ -226,7 +226,7 @@ def nearest(queries: np.ndarray, points: np.ndarray, k: int = 1) -> tuple[np.nda
     distances, rows = np.empty((len(queries), k), np.float32), np.empty((len(queries), k), int)
     for some, squares in square_distances(queries, points):
         every = np.arange(len(squares))
-        for place in range(k):  # for the few that are asked for, faster than any sorting in NumPy
+        for place in range(k):  # one place after the other, for the few that are asked for
             rows[some, place] = found = squares.argmin(axis=1)
             distances[some, place] = np.sqrt(np.maximum(squares[every, found], 0))
             squares[every, found] = np.inf

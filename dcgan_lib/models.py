@@ -139,7 +139,7 @@ def dcgan_generator(
 
     From a small map of many channels, each transposed convolution doubles the side and halves the channels; batch
     normalization and ReLU everywhere but at the output, which is a tanh. The paper's own has no hidden dense layer;
-    with one, it is the generator of the authors' program for MNIST (Newmu/dcgan_code, there with labels and 1024).
+    the authors' program for MNIST has one (Newmu/dcgan_code, of 1024 units, with labels and a sigmoid at the end).
 
     Args:
         image_size: 28, 32, 64 or 128.
