@@ -111,6 +111,10 @@ with _stderr_held_back() if _is_to_be_silent() else nullcontext(), warnings.catc
         raise InputError(f"Keras cannot be loaded ({error!r}); mend or remove its settings file, keras.json in .keras "
                          "or KERAS_HOME") from None
 
+if NAME == "torch" and tuple(map(int, keras.__version__.split(".")[:2])) < (3, 15):
+    raise InputError(f"Keras {keras.__version__} computes transposed convolutions on PyTorch otherwise than on the "
+                     "other engines; pip install 'keras>=3.15,<3.16'")
+
 tf = engine.tf if NAME == "tensorflow" else None
 if NAME != "tensorflow" and "tensorflow" not in sys.modules:
     # Keras would load it beside another engine to see whether an object is one of its own: seconds, and many lines.

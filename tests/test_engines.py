@@ -180,6 +180,20 @@ sys.exit(main(["--mode", "generate"]))
     check_refusal(done, message)
 
 
+@needs("torch")
+def test_a_keras_whose_convolutions_on_pytorch_are_others():
+    program = """
+import sys
+import keras
+keras.__version__ = "3.14.1"
+from dcgan_lib.command_line import main
+sys.exit(main(["--mode", "generate"]))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120,
+                          env={**os.environ, "KERAS_BACKEND": "torch"})
+    check_refusal(done, "Keras 3.14.1 computes transposed convolutions on PyTorch otherwise")
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_chapters_say_that_they_need_tensorflow(engine):
     program = "import dcgan_lib.backend; from dcgan_lib.reading import work_in_notebooks; work_in_notebooks()"
