@@ -77,7 +77,7 @@ print(json.dumps([dcgan(*line) for line in json.load(sys.stdin)]))
 
 
 def dcgan_in_turn(*lines, env=None, before="", timeout=300) -> list[Done]:
-    """Run the program with each of these lists of arguments in one process of its own.
+    """Run the program with each of these lists of arguments, all of which must end well, in one process of its own.
 
     Args:
         before: what it does first; its messages do not count.
@@ -87,7 +87,9 @@ def dcgan_in_turn(*lines, env=None, before="", timeout=300) -> list[Done]:
     done = subprocess.run([sys.executable, "-c", program], input=given, env=env, capture_output=True, text=True,
                           timeout=timeout)
     assert done.returncode == 0 and (before or not done.stderr), done.stderr
-    return [Done(*each) for each in json.loads(done.stdout)]
+    every = [Done(*each) for each in json.loads(done.stdout)]
+    assert all((each.returncode, each.stderr) == (0, "") for each in every), every
+    return every
 
 
 def check_refusal(done, message: str, name: str = "dcgan") -> None:
